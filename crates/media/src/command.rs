@@ -1,0 +1,71 @@
+//! What is asked of the `Engine`.
+
+use protocol::{PeerId, TrackId, TrackKind};
+
+/// What is asked of the `Engine`. Commands that name an unknown peer or track are counted and passed over:
+/// the two sides learn of an end at different moments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make ready for a client's `RTCPeerConnection`.
+    OpenPeer {
+        /// The peer.
+        peer: PeerId,
+        /// Peers of one group receive each other's data-channel messages.
+        data_group: u64,
+        /// This peer's own messages are relayed; else they are dropped.
+        publishes_data: bool,
+    },
+    /// End a peer, with its tracks and subscriptions. No `Event::PeerEnded` follows.
+    ClosePeer {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// Answer an SDP offer (JSEP, RFC 9429). `Event::Answered` or `Event::OfferRefused` follows.
+    Offer {
+        /// The peer.
+        peer: PeerId,
+        /// The offer.
+        sdp: String,
+    },
+    /// A sending section of the peer's next offer is this track.
+    Publish {
+        /// The peer.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+        /// The section's `mid`.
+        mid: String,
+        /// Audio or video: must be the section's.
+        kind: TrackKind,
+        /// Forward nothing of it.
+        muted: bool,
+    },
+    /// A track is no more; its subscriptions end.
+    Unpublish {
+        /// The publisher.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+    },
+    /// Forward nothing of a track, or forward it again (from a key frame on).
+    SetMuted {
+        /// The track.
+        track: TrackId,
+        /// Forward nothing.
+        muted: bool,
+    },
+    /// Forward a track to a peer. It starts when the peer has a media section for it.
+    Subscribe {
+        /// The receiver.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+    },
+    /// Forward a track to a peer no longer.
+    Unsubscribe {
+        /// The receiver.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+    },
+}

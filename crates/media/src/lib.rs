@@ -1,0 +1,22 @@
+//! Terminates each peer's WebRTC and forwards RTP: a sans-I/O engine. It never reads a clock, touches a
+//! socket, or knows a room, a name or a permission: only peers, tracks and subscriptions.
+//!
+//! Rule of use, for each turn of the thread that owns an engine: give it every datagram and command with
+//! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, drain
+//! [`Engine::poll_event`], and at the end of the turn send what [`Engine::flush`] hands out.
+
+mod command;
+mod config;
+mod engine;
+mod event;
+mod limits;
+mod statistics;
+mod transmit;
+
+pub use command::Command;
+pub use config::Config;
+pub use engine::{Engine, SetupError};
+pub use event::Event;
+pub use limits::Limits;
+pub use statistics::{DropReason, Statistics};
+pub use transmit::Transmit;

@@ -1,0 +1,23 @@
+//! The words that server, clients and page share: ids, and the messages on the WebSocket.
+//! It holds no logic, no state and no I/O.
+//!
+//! `docs/protocol.md` is the same for people, with an example of each message that a test parses;
+//! `web-demo/protocol.d.ts` is the same for the page, written by a test from these types.
+
+mod change;
+mod client;
+mod error;
+pub mod id;
+mod room;
+mod server;
+mod time;
+
+pub use change::{Change, NumberedChange};
+pub use client::{
+    ClientMessage, ClientRequest, Join, ParseError, Publish, Resume, StateUpdate, parse_client_message,
+};
+pub use error::{ErrorBody, ErrorCode};
+pub use id::{ConnectionId, Identity, ParticipantId, PeerId, RoomId, RoomName, TrackId};
+pub use room::{Live, LiveRoom, MediaType, Participant, RoomInfo, Role, Track, TrackKind, TrackSource};
+pub use server::{Answer, Goodbye, Joined, MediaSection, Resumed, ServerMessage};
+pub use time::Timestamp;

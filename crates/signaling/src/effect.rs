@@ -1,0 +1,104 @@
+//! What `Rooms` asks of the world, in the order in which it is to be done.
+
+use protocol::{ConnectionId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind};
+
+/// What `Rooms` asks of the world. A refusal is an effect like any other: a `Send` of an error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a message to each of these connections.
+    Send {
+        /// In the order of joining; never empty.
+        to: Vec<ConnectionId>,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// Close a connection, after what was sent to it. No `Disconnected` is owed for it.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// A room is open from now on.
+    RoomOpened {
+        /// Its id.
+        room: RoomId,
+        /// Its name.
+        name: RoomName,
+    },
+    /// A room is gone; nothing of it is left.
+    RoomClosed {
+        /// Its id.
+        room: RoomId,
+    },
+    /// Something for the media plane that serves this room.
+    Media {
+        /// The room.
+        room: RoomId,
+        /// What.
+        effect: MediaEffect,
+    },
+}
+
+/// What `Rooms` asks of the media plane.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEffect {
+    /// Make ready for a client's `RTCPeerConnection`. Its first offer follows.
+    OpenPeer {
+        /// The peer.
+        peer: PeerId,
+        /// Its data-channel messages are relayed to the room; else dropped.
+        publishes_data: bool,
+    },
+    /// End a peer with its tracks and subscriptions. No `PeerEnded` is owed for it.
+    ClosePeer {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// Answer an offer.
+    Offer {
+        /// The peer.
+        peer: PeerId,
+        /// The offer.
+        sdp: String,
+    },
+    /// A section of the peer's next offer carries this track.
+    Publish {
+        /// The peer.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+        /// The section.
+        mid: String,
+        /// Audio or video.
+        kind: TrackKind,
+        /// Forward nothing of it.
+        muted: bool,
+    },
+    /// A track is no more.
+    Unpublish {
+        /// The publisher's peer.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+    },
+    /// Forward nothing of a track, or forward it again.
+    SetMuted {
+        /// The track.
+        track: TrackId,
+        /// Forward nothing.
+        muted: bool,
+    },
+    /// Forward a track to a peer.
+    Subscribe {
+        /// The receiver.
+        peer: PeerId,
+        /// The track, published by another peer of the room.
+        track: TrackId,
+    },
+    /// Forward a track to a peer no longer.
+    Unsubscribe {
+        /// The receiver.
+        peer: PeerId,
+        /// The track.
+        track: TrackId,
+    },
+}

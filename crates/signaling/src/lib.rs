@@ -1,0 +1,11 @@
+//! Who is in a room, who is live, who may do what: a pure state machine. It never reads a clock, draws a
+//! random number, touches a socket or a file, or sees a packet.
+//!
+//! Rule of use: give every input to [`Rooms::handle`] and [`Rooms::handle_timeout`] with the time it
+//! happened, carry out the effects in order, and call `handle_timeout` when [`Rooms::poll_timeout`] says.
+
+mod command;
+mod effect;
+
+pub use command::{Claims, Command, Fresh, Join, MediaEvent, Permissions, Request};
+pub use effect::{Effect, MediaEffect};
