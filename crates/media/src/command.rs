@@ -1,6 +1,6 @@
 //! What is asked of the `Engine`.
 
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{ParticipantId, PeerId, TrackId, TrackKind};
 
 /// What is asked of the `Engine`. Commands that name an unknown peer or track are counted and passed over:
 /// the two sides learn of an end at different moments.
@@ -10,6 +10,9 @@ pub enum Command {
     OpenPeer {
         /// The peer.
         peer: PeerId,
+        /// Whose it is: the `msid` stream of its tracks, so that sound and picture are played in sync, and
+        /// the sender that its data-channel messages carry.
+        participant: ParticipantId,
         /// Peers of one group receive each other's data-channel messages.
         data_group: u64,
         /// This peer's own messages are relayed; else they are dropped.

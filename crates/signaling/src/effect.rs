@@ -1,6 +1,6 @@
 //! What `Rooms` asks of the world, in the order in which it is to be done.
 
-use protocol::{ConnectionId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind};
+use protocol::{ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind};
 
 /// What `Rooms` asks of the world. A refusal is an effect like any other: a `Send` of an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub enum MediaEffect {
     OpenPeer {
         /// The peer.
         peer: PeerId,
+        /// Whose it is: its tracks are played in sync under this id, and its data is sent on with it.
+        participant: ParticipantId,
         /// Its data-channel messages are relayed to the room; else dropped.
         publishes_data: bool,
     },
