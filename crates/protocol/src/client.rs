@@ -203,9 +203,12 @@ pub fn parse_client_message(text: &str) -> Result<ClientRequest, ParseError> {
         let name = name.chars().take(64).collect();
         return Err(ParseError::UnknownType { request_id, name });
     }
-    let message = serde_json::from_value(value)
-        .map_err(|error| malformed(request_id, error.to_string()))?;
-    Ok(ClientRequest { request_id, message })
+    let message =
+        serde_json::from_value(value).map_err(|error| malformed(request_id, error.to_string()))?;
+    Ok(ClientRequest {
+        request_id,
+        message,
+    })
 }
 
 #[cfg(test)]
@@ -215,23 +218,55 @@ mod tests {
     #[test]
     fn a_message_and_its_number_are_read() {
         let request = parse_client_message(r#"{"type":"ping","request_id":7}"#).unwrap();
-        assert_eq!(request, ClientRequest { request_id: Some(7), message: ClientMessage::Ping });
+        assert_eq!(
+            request,
+            ClientRequest {
+                request_id: Some(7),
+                message: ClientMessage::Ping
+            }
+        );
     }
 
     #[test]
     fn each_fault_of_a_text_is_told_apart() {
-        let malformed = ["", "[]", "{", "{}", r#"{"type":7}"#, r#"{"type":"offer"}"#, r#"{"type":"ping","request_id":-1}"#];
+        let malformed = [
+            "",
+            "[]",
+            "{",
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":"offer"}"#,
+            r#"{"type":"ping","request_id":-1}"#,
+        ];
         for text in malformed {
-            assert!(matches!(parse_client_message(text), Err(ParseError::Malformed { .. })), "{text}");
+            assert!(
+                matches!(
+                    parse_client_message(text),
+                    Err(ParseError::Malformed { .. })
+                ),
+                "{text}"
+            );
         }
         let unknown = parse_client_message(r#"{"type":"dance","request_id":3}"#);
-        assert_eq!(unknown, Err(ParseError::UnknownType { request_id: Some(3), name: "dance".into() }));
+        assert_eq!(
+            unknown,
+            Err(ParseError::UnknownType {
+                request_id: Some(3),
+                name: "dance".into()
+            })
+        );
     }
 
     #[test]
     fn what_a_join_leaves_out_has_a_sensible_value() {
         let request = parse_client_message(r#"{"type":"join","token":"t"}"#).unwrap();
-        let ClientMessage::Join(join) = request.message else { panic!("a join") };
-        assert!(join.subscribe_automatically && join.resume.is_none() && join.state == StateUpdate::default());
+        let ClientMessage::Join(join) = request.message else {
+            panic!("a join")
+        };
+        assert!(
+            join.subscribe_automatically
+                && join.resume.is_none()
+                && join.state == StateUpdate::default()
+        );
     }
 }

@@ -23,7 +23,12 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// The error with its usual hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { request_id: None, code, message: message.into(), hint: code.hint().into() }
+        Self {
+            request_id: None,
+            code,
+            message: message.into(),
+            hint: code.hint().into(),
+        }
     }
 
     /// The same error, as the answer to the message with this number.

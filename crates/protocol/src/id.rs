@@ -169,7 +169,15 @@ mod tests {
     fn an_id_of_another_kind_or_of_another_length_is_refused() {
         let participant = ParticipantId::from_bits(7).to_string();
         assert!(participant.parse::<TrackId>().is_err());
-        for text in ["", "TR_", "TR_0", "TR_00000000000000", "TR_ZZZZZZZZZZZZZ", "TR_000000000000l", "TR_éééééé0"] {
+        for text in [
+            "",
+            "TR_",
+            "TR_0",
+            "TR_00000000000000",
+            "TR_ZZZZZZZZZZZZZ",
+            "TR_000000000000l",
+            "TR_éééééé0",
+        ] {
             assert!(text.parse::<TrackId>().is_err(), "{text}");
         }
     }

@@ -14,10 +14,13 @@ mod time;
 
 pub use change::{Change, NumberedChange};
 pub use client::{
-    ClientMessage, ClientRequest, Join, ParseError, Publish, Resume, StateUpdate, parse_client_message,
+    ClientMessage, ClientRequest, Join, ParseError, Publish, Resume, StateUpdate,
+    parse_client_message,
 };
 pub use error::{ErrorBody, ErrorCode};
 pub use id::{ConnectionId, Identity, ParticipantId, PeerId, RoomId, RoomName, TrackId};
-pub use room::{Live, LiveRoom, MediaType, Participant, RoomInfo, Role, Track, TrackKind, TrackSource};
+pub use room::{
+    Live, LiveRoom, MediaType, Participant, Role, RoomInfo, Track, TrackKind, TrackSource,
+};
 pub use server::{Answer, Goodbye, Joined, MediaSection, Resumed, ServerMessage};
 pub use time::Timestamp;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ErrorBody, ErrorCode, Live, NumberedChange, Participant, ParticipantId, RoomInfo, Track, TrackId,
+    ErrorBody, ErrorCode, Live, NumberedChange, Participant, ParticipantId, RoomInfo, Track,
+    TrackId,
 };
 
 /// What the server says to a client.
