@@ -11,6 +11,8 @@ pub mod id;
 mod room;
 mod server;
 mod time;
+#[cfg(test)]
+mod typescript;
 
 pub use change::{Change, NumberedChange};
 pub use client::{

@@ -44,7 +44,7 @@ pub enum ServerMessage {
         /// Longest first.
         live: Vec<Live>,
     },
-    /// How loud participants are: sent only when it changes, to all, and not numbered.
+    /// Who is speaking: sent to all whenever it changes, and not numbered.
     Speakers {
         /// Who is speaking now, loudest first.
         #[cfg_attr(test, ts(type = "string[]"))]

@@ -1,0 +1,494 @@
+// The messages between a page and Plenum, with every name, field and code of the WebSocket protocol.
+// Written by a test from the Rust types in crates/protocol: do not edit. To renew it:
+//   PLENUM_WRITE=1 cargo test -p protocol
+
+/** What a client sends: a message, and perhaps a number that its answer or error repeats. */
+export type ClientRequest = ClientMessage & { request_id?: number };
+
+/** What a client says to the server. */
+export type ClientMessage =
+  /** The first message: enter the room that the token grants. */
+  | { type: "join" } & Join
+  /** An SDP offer. The client always offers; `answer` comes back. */
+  | {
+      type: "offer";
+      /**
+       * The client's number for its `RTCPeerConnection`: the same as long as the connection is,
+       * one more for each new one. A new number ends the media of the one before.
+       */
+      peer_connection: number;
+      /** The offer. */
+      sdp: string;
+    }
+  /** An ICE candidate. Not needed: the server learns addresses from the client's checks. */
+  | {
+      type: "candidate";
+      /** The number of the `RTCPeerConnection`. */
+      peer_connection: number;
+      /** `RTCIceCandidate.candidate`; empty at the end of candidates. */
+      candidate: string;
+    }
+  /** Say what a sending media section of the *next* offer carries. Sent before that offer. */
+  | { type: "publish" } & Publish
+  /** Take a track away. Its media section may be used again by a `publish`. */
+  | {
+      type: "unpublish";
+      /** One of the sender's own tracks. */
+      track_id: string;
+    }
+  /**
+   * Mute or unmute a track: the track stays, nothing of it is sent on. A moderator may mute a
+   * track of somebody else, but not unmute it.
+   */
+  | {
+      type: "mute";
+      /** Which track. */
+      track_id: string;
+      /** Muted from now on. */
+      muted: boolean;
+    }
+  /** Tell the room one's own states. What is left out stays as it is. */
+  | { type: "update_state" } & StateUpdate
+  /** Refuse a track, or take it up (again). Unless `join` said otherwise all tracks are taken up. */
+  | {
+      type: "set_subscription";
+      /** A track of somebody else. */
+      track_id: string;
+      /** To be received or not. */
+      subscribed: boolean;
+    }
+  /** Ask who is live; `live_status` comes back. */
+  | { type: "live_status" }
+  /** Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`. */
+  | { type: "ping" }
+  /** Go, now and for good. */
+  | { type: "leave" };
+
+/** Enter a room. */
+export type Join = {
+  /** The access token: identity, room, and what may be done there. */
+  token: string;
+  /** The room one means to enter. If given, it must be the token's (`wrong_room`). */
+  room?: RoomName;
+  /** To come back as the participant one was. */
+  resume?: Resume;
+  /** Camera, microphone and hand as they are at the start; off, off and down if left out. */
+  state?: StateUpdate;
+  /** Receive every track of the room without asking for each. True if left out. */
+  subscribe_automatically?: boolean;
+};
+
+/** Come back as the participant one was. */
+export type Resume = {
+  /** The `resume_token` of the last `joined` or `resumed`. */
+  token: string;
+  /**
+   * The number of the last change seen, if the room's state and the `RTCPeerConnection` are still
+   * there: only the changes after it come back (`resumed`), and the media goes on. Left out, as
+   * after a page refresh: the whole room comes back (`joined`), and the old media is ended.
+   */
+  last_change?: number;
+};
+
+/** Say what a sending media section carries. */
+export type Publish = {
+  /** The section's `mid` in the next offer. */
+  mid: string;
+  /** What the track shows; its kind follows. */
+  source: TrackSource;
+  /** Muted from the start. */
+  muted?: boolean;
+};
+
+/** One's own states; what is left out stays as it is. */
+export type StateUpdate = {
+  /** The camera is on. */
+  camera?: boolean;
+  /** The microphone is on. */
+  microphone?: boolean;
+  /** The hand is raised. */
+  hand_raised?: boolean;
+};
+
+/** What the server says to a client. */
+export type ServerMessage =
+  /** You are in: the whole room at once. */
+  | { type: "joined" } & Joined
+  /** You are back: what you missed. */
+  | { type: "resumed" } & Resumed
+  /** Something changed in the room. */
+  | { type: "change" } & NumberedChange
+  /** Your `publish` was accepted. Sent before the `answer` to the offer that carries it. */
+  | {
+      type: "published";
+      /** The section's `mid`. */
+      mid: string;
+      /** The track, with the id by which the room knows it. */
+      track: Track;
+    }
+  /** The SDP answer to your offer. */
+  | { type: "answer" } & Answer
+  /**
+   * There are more tracks for you than your offer had receiving media sections. Add this many
+   * receive-only transceivers, and offer again. Both may be 0: then a plain new offer is enough.
+   */
+  | {
+      type: "media_sections_required";
+      /** Audio sections to add. */
+      audio: number;
+      /** Video sections to add. */
+      video: number;
+    }
+  /** Who is live, you left out: the answer to `live_status`. */
+  | {
+      type: "live_status";
+      /** The number of the `live_status` request. */
+      request_id?: number;
+      /** Longest first. */
+      live: Array<Live>;
+    }
+  /** Who is speaking: sent to all whenever it changes, and not numbered. */
+  | {
+      type: "speakers";
+      /** Who is speaking now, loudest first. */
+      participant_ids: string[];
+    }
+  /** The answer to `ping`. */
+  | {
+      type: "pong";
+      /** The number of the `ping`. */
+      request_id?: number;
+    }
+  /**
+   * The media connection with this number has ended (no packet for 30 s, or it could not be set
+   * up). Start a new `RTCPeerConnection` and offer.
+   */
+  | {
+      type: "media_ended";
+      /** The client's number for it. */
+      peer_connection: number;
+      /** Why, for people. */
+      reason: string;
+    }
+  /** A message of yours could not be carried out. The connection goes on. */
+  | { type: "error" } & ErrorBody
+  /** The server closes the connection. The last message. */
+  | { type: "goodbye" } & Goodbye;
+
+/** The whole room at once. */
+export type Joined = {
+  /** The room. */
+  room: RoomInfo;
+  /** Your own id. */
+  participant_id: string;
+  /** Everyone in the room, you included, in the order of their joining. */
+  participants: Array<Participant>;
+  /** Who is live, you left out. */
+  live: Array<Live>;
+  /** The number of the last change that this snapshot contains. */
+  last_change: number;
+  /** With this you can come back as the same participant (`resume` of `join`). */
+  resume_token: string;
+  /** You came back as a participant who was still there. */
+  rejoined: boolean;
+  /** Send a `ping` at least this often. */
+  ping_interval_ms: number;
+  /** Without any message for this long the connection counts as lost, on both sides. */
+  ping_timeout_ms: number;
+};
+
+/** What you missed. */
+export type Resumed = {
+  /** Your own id, as before. */
+  participant_id: string;
+  /** The changes after the `last_change` you gave, in order. */
+  changes: Array<NumberedChange>;
+  /** The next resume token; the one you used is spent. */
+  resume_token: string;
+};
+
+/** The SDP answer to an offer. */
+export type Answer = {
+  /** The client's number for the `RTCPeerConnection`. */
+  peer_connection: number;
+  /** The answer. */
+  sdp: string;
+  /** Which track each receiving section carries, for those that carry one. */
+  sections: Array<MediaSection>;
+};
+
+/** Which track a media section carries to the client. */
+export type MediaSection = {
+  /** The section's `mid`. */
+  mid: string;
+  /** The track. */
+  track_id: string;
+};
+
+/** Why the server closes the connection. */
+export type Goodbye = {
+  /** Stable, for programs. */
+  code: ErrorCode;
+  /** For people. */
+  message: string;
+  /** Coming back at once makes sense. */
+  reconnect: boolean;
+};
+
+/** A change with its place in the room's log. */
+export type NumberedChange = {
+  /**
+   * One more than the change before it, from 1. A room's numbers have no gap; a participant is
+   * not told of its own joining, but knows that number from `joined`.
+   */
+  number: number;
+  /** What changed. */
+  change: Change;
+};
+
+/** What changed. */
+export type Change =
+  /** Somebody came. */
+  | {
+      type: "participant_joined";
+      /** As they are on arrival: without tracks. */
+      participant: Participant;
+    }
+  /** Somebody is gone, and with them their tracks and their being live. */
+  | {
+      type: "participant_left";
+      /** Who. */
+      participant_id: string;
+    }
+  /** Camera, microphone, hand, name, role or `away` changed. */
+  | {
+      type: "participant_updated";
+      /** As they are now. */
+      participant: Participant;
+    }
+  /** A track is there to be received. */
+  | {
+      type: "track_published";
+      /** Whose. */
+      participant_id: string;
+      /** The track. */
+      track: Track;
+    }
+  /** A track is no longer there. */
+  | {
+      type: "track_unpublished";
+      /** Whose. */
+      participant_id: string;
+      /** Which. */
+      track_id: string;
+    }
+  /** A track was muted or unmuted. */
+  | {
+      type: "track_muted";
+      /** Whose. */
+      participant_id: string;
+      /** Which. */
+      track_id: string;
+      /** Muted now. */
+      muted: boolean;
+      /** Who did it: its owner, or a moderator. */
+      by: string;
+    }
+  /** Somebody who published nothing publishes a first track. */
+  | {
+      type: "went_live";
+      /** Who, since when, with what. */
+      live: Live;
+    }
+  /** Somebody live now sends video as well, or sound alone. */
+  | {
+      type: "live_updated";
+      /** As it is now. */
+      live: Live;
+    }
+  /** Somebody publishes nothing any more. */
+  | {
+      type: "ceased_to_be_live";
+      /** Who. */
+      participant_id: string;
+    };
+
+/** A room, as its participants know it. */
+export type RoomInfo = {
+  /** The room's id: another one if the room emptied and was opened again. */
+  id: string;
+  /** The room's name. */
+  name: RoomName;
+};
+
+/** Somebody in the room. */
+export type Participant = {
+  /** Kept across a refresh, a resume and another tab. */
+  id: string;
+  /** Who this is, in the words of whoever signed the token. */
+  identity: Identity;
+  /** The name to show. */
+  name: string;
+  /** The role to show. */
+  role: Role;
+  /** A picture to show while there is no video. */
+  avatar_url?: string;
+  /** The camera is on, as its owner says. */
+  camera: boolean;
+  /** The microphone is on, as its owner says. */
+  microphone: boolean;
+  /** A hand is raised. */
+  hand_raised: boolean;
+  /** The signaling connection is lost; the participant has 15 s to come back. */
+  away: boolean;
+  /** May mute others (the grant `roomAdmin`). */
+  moderator: boolean;
+  /** When this participant first joined. */
+  joined_at: Timestamp;
+  /** What is published, oldest first. */
+  tracks: Array<Track>;
+};
+
+/** A published microphone, camera or screen. */
+export type Track = {
+  /** The track's id: also the id of the `MediaStreamTrack` that a subscriber receives. */
+  id: string;
+  /** Audio or video. */
+  kind: TrackKind;
+  /** What it shows. */
+  source: TrackSource;
+  /** Nothing is sent while muted; the track stays. */
+  muted: boolean;
+  /** When it was published. */
+  published_at: Timestamp;
+};
+
+/** Audio or video. */
+export type TrackKind =
+  /** Sound. */
+  | "audio"
+  /** Pictures. */
+  | "video";
+
+/** What a track shows. */
+export type TrackSource =
+  /** A camera (video). */
+  | "camera"
+  /** A microphone (audio). */
+  | "microphone"
+  /** A shared screen or window (video). */
+  | "screen"
+  /** The sound of a shared screen (audio). */
+  | "screen_audio";
+
+/** A participant who is live: one who publishes at least one track. */
+export type Live = {
+  /** Who is live. */
+  participant_id: string;
+  /** The same person's identity. */
+  identity: Identity;
+  /** The name to show. */
+  name: string;
+  /** Since when: when the oldest of the tracks published now was published. */
+  started_at: Timestamp;
+  /** `video` if any published track is video, else `audio`. */
+  media_type: MediaType;
+};
+
+/** What somebody who is live sends. */
+export type MediaType =
+  /** Sound alone. */
+  | "audio"
+  /** Pictures, with or without sound. */
+  | "video";
+
+/** A room in which somebody is live: an item of `GET /api/rooms`. */
+export type LiveRoom = {
+  /** The room's name. */
+  name: RoomName;
+  /** Participants in it, those away included. */
+  participants: number;
+  /** Who is live, longest first. */
+  live: Array<Live>;
+  /** Since when somebody has been live: the earliest `started_at` of `live`. */
+  started_at: Timestamp;
+};
+
+/**
+ * A participant's role, as the token says it (its attribute `role`): `tutor`, `student`, `host`,
+ * `guest`, `provider`, `client`, or any other word. It is for people to see; what somebody *may
+ * do* is in the token's grant.
+ */
+export type Role = string;
+
+/** Who a participant is, in the words of whoever signed the token (its `sub`). Unique in a room. */
+export type Identity = string;
+
+/** A room's name, as the token grants it. Unique on the server. */
+export type RoomName = string;
+
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type Timestamp = number;
+
+/** A fault, told to whoever made it. */
+export type ErrorBody = {
+  /** The number of the message that could not be carried out, if it had one. */
+  request_id?: number;
+  /** Stable, for programs. */
+  code: ErrorCode;
+  /** What is wrong, for people. */
+  message: string;
+  /** What to do about it. */
+  hint: string;
+};
+
+/** What can go wrong. The words never change their meaning; new ones may come. */
+export type ErrorCode =
+  /** Not JSON, not an object, or with a field that is missing or of the wrong type. */
+  | "malformed_message"
+  /** The `type` is none that the server knows. */
+  | "unknown_type"
+  /** The message is larger than the limit. */
+  | "message_too_large"
+  /** Too many messages, or joins from one address, in too short a time. */
+  | "too_fast"
+  /** Anything but `join` came first. */
+  | "not_joined"
+  /** A second `join` on one connection. */
+  | "already_joined"
+  /** No `join` within the time for it. */
+  | "authentication_timeout"
+  /** The token is not one: wrong form, wrong signature, unknown key, or without a needed claim. */
+  | "token_invalid"
+  /** The token's time is over, or has not begun. */
+  | "token_expired"
+  /** The token is for another room, or for none. */
+  | "wrong_room"
+  /** The room has as many participants as it may have. */
+  | "room_full"
+  /** The server has as many rooms or participants as it may have. */
+  | "server_full"
+  /** The token's grant does not allow this. */
+  | "not_permitted"
+  /** There is no such track here, or no longer. */
+  | "track_not_found"
+  /** The SDP offer cannot be answered. */
+  | "invalid_offer"
+  /** More tracks than one participant may publish. */
+  | "too_many_tracks"
+  /** The resume token is unknown, spent, or its participant gone. */
+  | "resume_refused"
+  /** A name, a mid or another text is longer than it may be. */
+  | "text_too_long"
+  /** Another connection with the same identity took this one's place. */
+  | "taken_over"
+  /** You left. */
+  | "left"
+  /** Nothing was heard from the client for the time of `ping_timeout_ms`. */
+  | "ping_timeout"
+  /** The client reads too slowly; what waits for it is over the limit. */
+  | "too_slow"
+  /** The server is being stopped. */
+  | "server_stopping"
+  /** A fault of the server's own. */
+  | "internal";
