@@ -6,6 +6,8 @@
 
 mod change;
 mod client;
+#[cfg(test)]
+mod documentation;
 mod error;
 pub mod id;
 mod room;

@@ -99,7 +99,7 @@ fn declare<T: TS>(text: &mut String, variants: &BTreeMap<String, String>) {
 }
 
 /// The doc comments of an enum's variants, which ts-rs leaves out, by their names on the wire.
-fn variants(source: &str, name: &str) -> BTreeMap<String, String> {
+pub(crate) fn variants(source: &str, name: &str) -> BTreeMap<String, String> {
     let starts = [format!("pub enum {name} {{"), format!("{name} {{")];
     let body = source
         .lines()
@@ -111,7 +111,7 @@ fn variants(source: &str, name: &str) -> BTreeMap<String, String> {
     for line in body {
         if let Some(doc) = line.strip_prefix("    ///") {
             docs += doc;
-        } else if line.starts_with(|c: char| c == ' ') && !line.starts_with("     ") {
+        } else if line.starts_with(' ') && !line.starts_with("     ") {
             let name = line
                 .trim_start()
                 .split(|c: char| !c.is_alphanumeric())
