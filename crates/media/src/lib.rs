@@ -12,6 +12,8 @@ mod event;
 mod limits;
 mod statistics;
 mod transmit;
+#[allow(dead_code)]
+mod transport;
 
 pub use command::Command;
 pub use config::Config;

@@ -1,0 +1,325 @@
+//! ICE-lite (RFC 8445 section 2.5) for one peer: answers the client's authenticated checks, and sends to
+//! the address the client nominated. It never sends a check of its own and has no timers.
+//!
+//! Our own and not `rtc::ice`: that agent, though lite, sends checks of its own and waits for their answers
+//! before it selects a pair: a round trip more, and timers for each peer. The messages are `rtc::stun`'s.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use rtc::crypto::RTCCrypto;
+use rtc::shared::error::Result as StunResult;
+use rtc::stun::attributes::{ATTR_ICE_CONTROLLED, ATTR_USE_CANDIDATE};
+use rtc::stun::error_code::{CODE_ROLE_CONFLICT, ErrorCodeAttribute};
+use rtc::stun::fingerprint::FINGERPRINT;
+use rtc::stun::integrity::MessageIntegrity;
+use rtc::stun::message::{BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, Setter};
+use rtc::stun::xoraddr::XorMappedAddress;
+
+use crate::statistics::DropReason;
+
+/// Addresses of one client that may be validated at a time: host, reflexive and relayed ones of a few
+/// network interfaces. The oldest that is not nominated makes room.
+const VALIDATED: usize = 8;
+
+/// STUN's fixed header, and the number that marks it (RFC 8489 section 5).
+const HEADER: usize = 20;
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+const USERNAME: u16 = 0x0006;
+
+/// A username fragment and the password that goes with it (RFC 8839 section 5.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+}
+
+/// A way to the client: its address, and the local one it was reached by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: Option<IpAddr>,
+}
+
+/// What an authenticated check led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// To be sent back to where the check came from.
+    pub(crate) answer: Vec<u8>,
+    /// The address was not validated before.
+    pub(crate) validated: bool,
+    /// An address that had to make room for it.
+    pub(crate) evicted: Option<SocketAddr>,
+}
+
+/// The username fragment, ours, that a STUN request is addressed to: `ours:theirs` in its USERNAME.
+/// `None` if this is no STUN request, or has no such attribute. Nothing is verified yet.
+pub(crate) fn addressed_to(datagram: &[u8]) -> Option<&str> {
+    let attributes = datagram.get(HEADER..)?;
+    if datagram[4..8] != MAGIC_COOKIE || datagram[..2] != [0, 1] {
+        return None;
+    }
+    let mut rest = attributes;
+    while let [kind_high, kind_low, length_high, length_low, value @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
+        let value_bytes = value.get(..length)?;
+        if u16::from_be_bytes([*kind_high, *kind_low]) == USERNAME {
+            let (ours, _theirs) = std::str::from_utf8(value_bytes).ok()?.split_once(':')?;
+            return Some(ours);
+        }
+        rest = value.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// One peer's ICE.
+pub(crate) struct Ice {
+    current: Credentials,
+    /// Before the last restart: still good until the client uses the new ones (RFC 8445 section 9).
+    previous: Option<Credentials>,
+    /// Validated paths, oldest first.
+    validated: Vec<Path>,
+    nominated: Option<Path>,
+    /// When the client last proved that it wants our packets (RFC 7675).
+    last_consent: Instant,
+}
+
+impl Ice {
+    pub(crate) fn new(now: Instant, credentials: Credentials) -> Self {
+        Self { current: credentials, previous: None, validated: Vec::new(), nominated: None, last_consent: now }
+    }
+
+    /// What the answer tells the client.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.current
+    }
+
+    /// The client restarts ICE: from now on these credentials, and for a while the ones before.
+    pub(crate) fn restart(&mut self, credentials: Credentials) {
+        self.previous = Some(std::mem::replace(&mut self.current, credentials));
+    }
+
+    /// Where to send: the nominated path, before nomination the last validated one.
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.nominated.or_else(|| self.validated.last().copied())
+    }
+
+    /// Whether this address has proven itself.
+    pub(crate) fn is_validated(&self, remote: SocketAddr) -> bool {
+        self.validated.iter().any(|path| path.remote == remote)
+    }
+
+    /// Every address that has proven itself.
+    pub(crate) fn validated(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.validated.iter().map(|path| path.remote)
+    }
+
+    /// When consent was last given.
+    pub(crate) fn last_consent(&self) -> Instant {
+        self.last_consent
+    }
+
+    /// A binding request has come by this path. An answer is owed only if its integrity holds.
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &[u8],
+        crypto: &dyn RTCCrypto,
+    ) -> Result<Checked, DropReason> {
+        let ufrag = addressed_to(datagram).ok_or(DropReason::StunUnauthorized)?;
+        let is_current = ufrag == self.current.ufrag;
+        let credentials = match &self.previous {
+            _ if is_current => &self.current,
+            Some(previous) if previous.ufrag == ufrag => previous,
+            _ => return Err(DropReason::StunUnauthorized),
+        };
+        let mut request = Message::new();
+        request.unmarshal_binary(datagram).map_err(|_| DropReason::Malformed)?;
+        if request.typ != BINDING_REQUEST {
+            return Err(DropReason::Malformed);
+        }
+        let password = credentials.password.as_bytes();
+        MessageIntegrity::check(&mut request, password, crypto).map_err(|_| DropReason::StunUnauthorized)?;
+
+        let conflict = request.contains(ATTR_ICE_CONTROLLED);
+        let answer = answer(&request, path, conflict, password, crypto).map_err(|_| DropReason::Malformed)?;
+        if conflict {
+            // A lite agent is always controlled: the client must take the other role (RFC 8445 section 7.3.1.1).
+            return Ok(Checked { answer, validated: false, evicted: None });
+        }
+        if is_current {
+            self.previous = None;
+        }
+        self.last_consent = now;
+        let (validated, evicted) = self.validate(path);
+        if request.contains(ATTR_USE_CANDIDATE) {
+            self.nominated = Some(path);
+        }
+        Ok(Checked { answer, validated, evicted })
+    }
+
+    /// Something that only the client can have sent has come by a validated path.
+    pub(crate) fn note_consent(&mut self, now: Instant) {
+        self.last_consent = now;
+    }
+
+    fn validate(&mut self, path: Path) -> (bool, Option<SocketAddr>) {
+        if let Some(known) = self.validated.iter_mut().find(|known| known.remote == path.remote) {
+            known.local = path.local;
+            return (false, None);
+        }
+        let mut evicted = None;
+        if self.validated.len() == VALIDATED {
+            let oldest = self.validated.iter().position(|known| Some(*known) != self.nominated);
+            evicted = oldest.map(|oldest| self.validated.remove(oldest).remote);
+        }
+        self.validated.push(path);
+        (true, evicted)
+    }
+}
+
+fn answer(
+    request: &Message,
+    path: Path,
+    conflict: bool,
+    password: &[u8],
+    crypto: &dyn RTCCrypto,
+) -> StunResult<Vec<u8>> {
+    let mut answer = Message::new();
+    answer.transaction_id = request.transaction_id;
+    answer.set_type(if conflict { BINDING_ERROR } else { BINDING_SUCCESS });
+    answer.write_header();
+    if conflict {
+        ErrorCodeAttribute { code: CODE_ROLE_CONFLICT, reason: b"Role Conflict".to_vec() }.add_to(&mut answer)?;
+    } else {
+        XorMappedAddress { ip: path.remote.ip(), port: path.remote.port() }.add_to(&mut answer)?;
+    }
+    MessageIntegrity::new_raw_integrity_with_provider(password, crypto).add_to(&mut answer)?;
+    FINGERPRINT.add_to(&mut answer)?;
+    Ok(answer.raw)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rtc::crypto::RTCCryptoProvider;
+    use rtc::crypto::providers::RingProvider;
+    use rtc::stun::attributes::ATTR_USERNAME;
+    use rtc::stun::message::{Getter, TransactionId};
+    use rtc::stun::textattrs::TextAttribute;
+
+    use super::*;
+
+    /// A client's check, as Chromium makes it.
+    pub(crate) fn check(credentials: &Credentials, nominate: bool, role: rtc::stun::attributes::AttrType) -> Vec<u8> {
+        let provider = RingProvider::new();
+        let mut message = Message::new();
+        message.transaction_id = TransactionId([7; 12]);
+        message.set_type(BINDING_REQUEST);
+        message.write_header();
+        TextAttribute::new(ATTR_USERNAME, format!("{}:theirs", credentials.ufrag)).add_to(&mut message).unwrap();
+        message.add(role, &[0; 8]);
+        if nominate {
+            message.add(ATTR_USE_CANDIDATE, &[]);
+        }
+        MessageIntegrity::new_raw_integrity_with_provider(credentials.password.as_bytes(), provider.crypto())
+            .add_to(&mut message)
+            .unwrap();
+        FINGERPRINT.add_to(&mut message).unwrap();
+        message.raw
+    }
+
+    use rtc::stun::attributes::ATTR_ICE_CONTROLLING;
+
+    fn credentials(name: &str) -> Credentials {
+        Credentials { ufrag: name.into(), password: format!("password-of-{name}-long-enough") }
+    }
+
+    fn path(port: u16) -> Path {
+        Path { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
+    }
+
+    fn handle(ice: &mut Ice, path: Path, datagram: &[u8]) -> Result<Checked, DropReason> {
+        ice.handle_request(Instant::now(), path, datagram, RingProvider::new().crypto())
+    }
+
+    #[test]
+    fn an_authentic_check_is_answered_with_the_address_it_came_from() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let request = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
+        assert_eq!(addressed_to(&request), Some("ours"));
+        let checked = handle(&mut ice, path(4000), &request).unwrap();
+        assert!(checked.validated && ice.path() == Some(path(4000)));
+        let mut answer = Message::new();
+        answer.unmarshal_binary(&checked.answer).unwrap();
+        let mut address = XorMappedAddress::default();
+        address.get_from(&answer).unwrap();
+        assert_eq!((answer.typ, address.port), (BINDING_SUCCESS, 4000));
+    }
+
+    #[test]
+    fn a_check_with_a_wrong_password_or_name_is_not_answered() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let wrong = Credentials { ufrag: "ours".into(), password: "not the password, but long".into() };
+        for forged in [check(&wrong, true, ATTR_ICE_CONTROLLING), check(&credentials("other"), true, ATTR_ICE_CONTROLLING)] {
+            assert_eq!(handle(&mut ice, path(4000), &forged), Err(DropReason::StunUnauthorized));
+        }
+        assert_eq!(ice.path(), None);
+    }
+
+    #[test]
+    fn the_nominated_path_is_used_and_a_new_nomination_moves_it() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
+        let nominating = check(&credentials("ours"), true, ATTR_ICE_CONTROLLING);
+        handle(&mut ice, path(1), &nominating).unwrap();
+        handle(&mut ice, path(2), &plain).unwrap();
+        assert_eq!(ice.path(), Some(path(1)));
+        handle(&mut ice, path(2), &nominating).unwrap();
+        assert_eq!(ice.path(), Some(path(2)));
+    }
+
+    #[test]
+    fn after_a_restart_both_names_are_good_until_the_new_one_is_used() {
+        let mut ice = Ice::new(Instant::now(), credentials("old"));
+        ice.restart(credentials("new"));
+        let old = check(&credentials("old"), true, ATTR_ICE_CONTROLLING);
+        assert!(handle(&mut ice, path(1), &old).is_ok());
+        assert!(handle(&mut ice, path(1), &check(&credentials("new"), true, ATTR_ICE_CONTROLLING)).is_ok());
+        assert_eq!(handle(&mut ice, path(1), &old), Err(DropReason::StunUnauthorized));
+    }
+
+    #[test]
+    fn a_client_that_thinks_itself_controlled_is_told_so() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let checked = handle(&mut ice, path(1), &check(&credentials("ours"), false, ATTR_ICE_CONTROLLED)).unwrap();
+        assert_eq!(&checked.answer[..2], &[0x01, 0x11]);
+        assert!(ice.path().is_none());
+    }
+
+    #[test]
+    fn the_oldest_address_makes_room_but_never_the_nominated_one() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        handle(&mut ice, path(1), &check(&credentials("ours"), true, ATTR_ICE_CONTROLLING)).unwrap();
+        let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
+        for port in 2..=8 {
+            assert_eq!(handle(&mut ice, path(port), &plain).unwrap().evicted, None);
+        }
+        assert_eq!(handle(&mut ice, path(9), &plain).unwrap().evicted, Some(path(2).remote));
+        assert_eq!(ice.path(), Some(path(1)));
+    }
+
+    #[test]
+    fn broken_requests_are_refused_without_a_panic() {
+        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let request = check(&credentials("ours"), true, ATTR_ICE_CONTROLLING);
+        for length in 0..request.len() {
+            assert!(handle(&mut ice, path(1), &request[..length]).is_err());
+        }
+        for place in 0..request.len() {
+            let mut damaged = request.clone();
+            damaged[place] ^= 0xFF;
+            let _ = handle(&mut ice, path(1), &damaged);
+        }
+    }
+}
