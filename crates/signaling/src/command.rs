@@ -2,8 +2,8 @@
 //! the state machine draws no random numbers and a run can be repeated.
 
 use protocol::{
-    ConnectionId, Identity, MediaSection, ParticipantId, PeerId, Publish, Resume, Role, RoomId, RoomName,
-    StateUpdate, TrackId,
+    ConnectionId, Identity, MediaSection, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
+    RoomName, StateUpdate, TrackId,
 };
 
 /// What is asked of `Rooms`, by a client or by the media plane.

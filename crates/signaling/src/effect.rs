@@ -1,6 +1,8 @@
 //! What `Rooms` asks of the world, in the order in which it is to be done.
 
-use protocol::{ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind};
+use protocol::{
+    ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind,
+};
 
 /// What `Rooms` asks of the world. A refusal is an effect like any other: a `Send` of an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,7 @@ pub enum MediaEffect {
         /// Forward nothing of it.
         muted: bool,
     },
-    /// A track is no more.
+    /// A track is no more; its subscriptions end with it.
     Unpublish {
         /// The publisher's peer.
         peer: PeerId,

@@ -6,6 +6,26 @@
 
 mod command;
 mod effect;
+mod index;
+mod invariants;
+mod join;
+mod limits;
+mod live;
+mod log;
+mod media_event;
+mod offer;
+mod participant;
+mod peer;
+mod publication;
+mod room;
+mod rooms;
+mod speaking;
+mod subscription;
+mod turn;
+mod view;
 
 pub use command::{Claims, Command, Fresh, Join, MediaEvent, Permissions, Request};
 pub use effect::{Effect, MediaEffect};
+pub use limits::Limits;
+pub use rooms::Rooms;
+pub use view::{Counts, RoomView};

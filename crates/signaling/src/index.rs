@@ -1,0 +1,34 @@
+//! Where each connection, peer and track belongs, and who is away until when: found without asking every
+//! room. It holds no fact of its own: rooms say what is true, and `check_invariants` compares.
+
+use std::collections::{BTreeSet, HashMap};
+
+use protocol::{ConnectionId, PeerId, RoomId, Timestamp, TrackId};
+
+/// A participant's place in the order of joining of one room. Never given twice in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seat(pub(crate) u64);
+
+/// Where a participant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) room: RoomId,
+    pub(crate) seat: Seat,
+}
+
+/// Where each connection, peer and track belongs, and who is away until when.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) connections: HashMap<ConnectionId, Place>,
+    pub(crate) peers: HashMap<PeerId, Place>,
+    pub(crate) tracks: HashMap<TrackId, Place>,
+    /// Those away, by the moment at which they are gone.
+    pub(crate) away: BTreeSet<(Timestamp, Place)>,
+}
+
+impl Index {
+    /// Everybody on the server: each participant is either present, with one connection, or away.
+    pub(crate) fn participants(&self) -> usize {
+        self.connections.len() + self.away.len()
+    }
+}

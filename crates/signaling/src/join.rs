@@ -1,0 +1,184 @@
+//! How one enters a room, and comes back to it. It decides who gets the whole room and who only what was
+//! missed; whether there is room at all is decided in `rooms`.
+
+use protocol::{Change, ConnectionId, Joined, ParticipantId, Resumed, ServerMessage};
+
+use crate::Join;
+use crate::index::Seat;
+use crate::participant::{Participant, Presence};
+use crate::peer::Media;
+use crate::room::{Audience, Room};
+use crate::turn::{Turn, taken_over};
+
+impl Room {
+    /// Somebody new: the room is told, and they are told the room.
+    pub(crate) fn enter(&mut self, turn: &mut Turn<'_>, join: Join) {
+        let seat = Seat(self.next_seat);
+        self.next_seat += 1;
+        let connection = join.connection;
+        let participant = Participant::new(turn.now, join);
+        let view = participant.view();
+        turn.index.connections.insert(connection, turn.place(seat));
+        self.seats.insert(participant.identity.clone(), seat);
+        self.participants.insert(seat, participant);
+        let change = Change::ParticipantJoined { participant: view };
+        self.tell(turn, seat, change, Audience::EveryoneBut(seat));
+        self.send_joined(turn, seat, connection, false);
+    }
+
+    /// Somebody who is still here joins again: after a loss, after a refresh, or from another tab. The
+    /// media goes on for whoever proves with the resume token and the last change to be the same page,
+    /// and may do what they might before; else it is ended.
+    pub(crate) fn come_back(&mut self, turn: &mut Turn<'_>, seat: Seat, mut join: Join) {
+        self.leave_old_connection(turn, seat);
+        let participant = self.participant(seat);
+        let connection = join.connection;
+        let resume = join.resume.take();
+        let is_proven = resume
+            .as_ref()
+            .is_some_and(|resume| resume.token == participant.resume_token);
+        let last_change = resume.and_then(|resume| resume.last_change);
+        let keeps_media = is_proven
+            && last_change.is_some()
+            && participant.permissions == join.claims.permissions;
+        let number = participant.media.number();
+
+        if !keeps_media {
+            self.end_media_of_old_page(turn, seat);
+            // Camera and microphone were the old page's; the hand is the person's.
+            join.state.camera.get_or_insert(false);
+            join.state.microphone.get_or_insert(false);
+        }
+        self.take_over_claims(turn, seat, join);
+        turn.index.connections.insert(connection, turn.place(seat));
+
+        let missed = last_change
+            .filter(|_| keeps_media)
+            .and_then(|seen| self.log.since(seen));
+        match missed {
+            Some(changes) => {
+                let participant = self.participant(seat);
+                let resumed = Resumed {
+                    participant_id: participant.id,
+                    changes,
+                    resume_token: participant.resume_token.clone(),
+                };
+                turn.send(vec![connection], ServerMessage::Resumed(resumed));
+                // Speakers are not numbered: a change of them may have been missed.
+                self.send_speakers(turn, connection);
+            }
+            None => self.send_joined(turn, seat, connection, true),
+        }
+        if keeps_media {
+            self.repeat_what_media_asked(turn, seat, connection);
+        } else if let (Some(peer_connection), Some(_)) = (number, last_change) {
+            let reason = "You came back with another token, and the old media was ended.".into();
+            turn.send(
+                vec![connection],
+                ServerMessage::MediaEnded {
+                    peer_connection,
+                    reason,
+                },
+            );
+        }
+    }
+
+    /// The one whose place is taken is told why.
+    pub(crate) fn leave_old_connection(&mut self, turn: &mut Turn<'_>, seat: Seat) {
+        match self.participant(seat).presence {
+            Presence::Present { connection } => turn.say_goodbye(connection, taken_over()),
+            Presence::Away { until } => drop(turn.index.away.remove(&(until, turn.place(seat)))),
+        }
+    }
+
+    fn end_media_of_old_page(&mut self, turn: &mut Turn<'_>, seat: Seat) {
+        let ended = self.close_peer(turn, seat);
+        self.tell_ended(turn, seat, ended, Audience::EveryoneBut(seat));
+        let participant = self.participant_mut(seat);
+        participant.media = Media::None;
+        participant.pending.clear();
+    }
+
+    fn take_over_claims(&mut self, turn: &mut Turn<'_>, seat: Seat, join: Join) {
+        let before = self.participant(seat).view();
+        let live = crate::live::live_of(self.participant(seat));
+        let participant = self.participant_mut(seat);
+        participant.come_back(join);
+        // The numbers of messages were the old connection's.
+        participant
+            .pending
+            .iter_mut()
+            .for_each(|publish| publish.request_id = None);
+        if let Some(peer) = participant.peer_mut() {
+            peer.unanswered
+                .iter_mut()
+                .for_each(|offer| offer.request_id = None);
+        }
+        self.tell_update(turn, seat, &before, Audience::EveryoneBut(seat));
+        self.tell_live(turn, seat, live, Audience::EveryoneBut(seat));
+        self.reconcile_subscriptions(turn, seat);
+    }
+
+    /// What the media plane asked of somebody who was away, or whose connection was lost with it.
+    fn repeat_what_media_asked(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seat: Seat,
+        connection: ConnectionId,
+    ) {
+        let message = match &self.participant(seat).media {
+            Media::None => return,
+            Media::Ended { number, reason } => ServerMessage::MediaEnded {
+                peer_connection: *number,
+                reason: reason.clone(),
+            },
+            Media::Open(peer) => match peer.sections_required {
+                None => return,
+                Some(required) => ServerMessage::MediaSectionsRequired {
+                    audio: required.audio,
+                    video: required.video,
+                },
+            },
+        };
+        turn.send(vec![connection], message);
+    }
+
+    /// The whole room at once.
+    fn send_joined(
+        &self,
+        turn: &mut Turn<'_>,
+        seat: Seat,
+        connection: ConnectionId,
+        rejoined: bool,
+    ) {
+        let participant = self.participant(seat);
+        let milliseconds =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let joined = Joined {
+            room: self.info(),
+            participant_id: participant.id,
+            participants: self
+                .visible_to(Some(seat))
+                .map(|(_, participant)| participant.view())
+                .collect(),
+            live: self.live_for(seat),
+            last_change: self.log.last(),
+            resume_token: participant.resume_token.clone(),
+            rejoined,
+            ping_interval_ms: milliseconds(turn.limits.ping_interval),
+            ping_timeout_ms: milliseconds(turn.limits.ping_timeout),
+        };
+        turn.send(vec![connection], ServerMessage::Joined(Box::new(joined)));
+        if !self.speaking.told.is_empty() {
+            self.send_speakers(turn, connection);
+        }
+    }
+
+    fn send_speakers(&self, turn: &mut Turn<'_>, connection: ConnectionId) {
+        let participant_ids: Vec<ParticipantId> = self.speaking.told.clone();
+        turn.send(
+            vec![connection],
+            ServerMessage::Speakers { participant_ids },
+        );
+    }
+}
