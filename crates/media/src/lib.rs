@@ -5,11 +5,17 @@
 //! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, drain
 //! [`Engine::poll_event`], and at the end of the turn send what [`Engine::flush`] hands out.
 
+#[allow(dead_code, unreachable_pub)] // until the engine uses it
+mod codec;
 mod command;
 mod config;
 mod engine;
 mod event;
 mod limits;
+#[allow(dead_code)] // until the engine uses it
+mod outbound;
+#[allow(dead_code)] // until the engine uses it
+mod rtp;
 mod statistics;
 mod transmit;
 #[allow(dead_code)]

@@ -1,0 +1,456 @@
+//! The rewriter's conversations: packets in, exact numbers out.
+
+use super::*;
+
+pub(super) const FIRST_SEQUENCE: u16 = 65_000;
+pub(super) const FIRST_TIMESTAMP: u32 = 4_000_000_000;
+pub(super) const VIDEO: u32 = 90_000;
+
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
+pub(super) fn start() -> Instant {
+    Instant::now()
+}
+
+/// A rewriter with a clock, to be spoken to in short sentences.
+struct Desk {
+    rewriter: Rewriter,
+    now: Instant,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let mut rewriter = Rewriter::new(FIRST_SEQUENCE, FIRST_TIMESTAMP, VIDEO);
+        rewriter.switch(0, None);
+        Self {
+            rewriter,
+            now: start(),
+        }
+    }
+
+    fn wait(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+    }
+
+    fn give(&mut self, source: u8, sequence: u64, timestamp: u32) -> Option<Rewritten> {
+        let rewritten = self.rewriter.rewrite(
+            source,
+            Incoming {
+                sequence,
+                timestamp,
+                arrival: self.now,
+            },
+            None,
+        );
+        self.rewriter.runs.check_invariants();
+        rewritten
+    }
+
+    /// The outbound sequence number, counted from the first.
+    fn number(&mut self, source: u8, sequence: u64) -> Option<u16> {
+        self.give(source, sequence, 0)
+            .map(|rewritten| rewritten.sequence_number.wrapping_sub(FIRST_SEQUENCE))
+    }
+
+    fn skip(&mut self, source: u8, sequence: u64) -> bool {
+        let closed = self.rewriter.skip(source, sequence, None);
+        self.rewriter.runs.check_invariants();
+        closed
+    }
+
+    fn source_of(&self, number: u16) -> Option<(u8, u64)> {
+        self.rewriter.source_of(FIRST_SEQUENCE.wrapping_add(number))
+    }
+
+    fn picture(&mut self, source: u8, sequence: u64, descriptor: &vp8::Descriptor) -> (u16, u8) {
+        let incoming = Incoming {
+            sequence,
+            timestamp: 0,
+            arrival: self.now,
+        };
+        let numbers = self
+            .rewriter
+            .rewrite(source, incoming, Some(descriptor))
+            .expect("forwarded")
+            .vp8;
+        let numbers = numbers.expect("a descriptor was given");
+        (numbers.picture_id, numbers.tl0_picture_index)
+    }
+}
+
+pub(super) fn frame(picture_id: u16, tl0: u8) -> vp8::Descriptor {
+    let [high, low] = picture_id.to_be_bytes();
+    vp8::Descriptor::parse(&[0x90, 0xc0, 0x80 | high, low, tl0, 0]).expect("whole")
+}
+
+fn short_frame(picture_id: u8, tl0: u8) -> vp8::Descriptor {
+    vp8::Descriptor::parse(&[0x90, 0xc0, picture_id, tl0, 0]).expect("whole")
+}
+
+#[test]
+fn the_first_packet_gets_the_first_numbers() {
+    let mut desk = Desk::new();
+    let expected = Rewritten {
+        sequence_number: FIRST_SEQUENCE,
+        timestamp: FIRST_TIMESTAMP,
+        vp8: None,
+    };
+    assert_eq!(desk.give(0, 70_000, 123), Some(expected));
+}
+
+#[test]
+fn nothing_is_forwarded_before_the_first_switch() {
+    let mut rewriter = Rewriter::new(1, 2, VIDEO);
+    assert_eq!(
+        rewriter.rewrite(
+            0,
+            Incoming {
+                sequence: 70_000,
+                timestamp: 0,
+                arrival: start()
+            },
+            None
+        ),
+        None
+    );
+    assert!(rewriter.skip(0, 70_001, None));
+    assert_eq!(rewriter.source_of(1), None);
+    assert_eq!(rewriter.timestamp(0, 0), None);
+}
+
+#[test]
+fn a_late_packet_finds_its_place_kept_and_a_duplicate_its_own() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.number(0, 100), Some(0));
+    assert_eq!(desk.number(0, 103), Some(3));
+    assert_eq!(desk.number(0, 101), Some(1));
+    assert_eq!(desk.number(0, 103), Some(3));
+    assert_eq!(desk.number(0, 102), Some(2));
+    assert_eq!(desk.number(0, 104), Some(4));
+}
+
+#[test]
+fn what_was_sent_before_the_switch_and_what_others_send_is_refused() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    assert_eq!(desk.number(0, 99), None);
+    assert_eq!(desk.number(1, 101), None);
+    desk.rewriter.switch(1, None);
+    assert_eq!(desk.number(0, 101), None, "the switch is asked for");
+    assert_eq!(desk.number(1, 5_000), Some(1));
+    assert_eq!(desk.number(1, 4_999), None);
+    assert_eq!(desk.number(0, 101), None);
+}
+
+#[test]
+fn a_break_in_one_source_leaves_no_gap() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    desk.number(0, 101);
+    desk.rewriter.switch(0, None);
+    assert_eq!(desk.number(0, 900), Some(2));
+    assert_eq!(desk.number(0, 102), None, "from before the break");
+    assert_eq!(desk.number(0, 101), None);
+}
+
+#[test]
+fn a_packet_later_than_the_history_is_refused() {
+    let mut desk = Desk::new();
+    desk.number(0, 10_000);
+    desk.number(0, 10_002 + 1_023);
+    assert_eq!(desk.number(0, 10_002), Some(2));
+    assert_eq!(desk.number(0, 10_001), None);
+}
+
+#[test]
+fn numbers_close_over_skipped_packets() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    assert!(desk.skip(0, 101) && desk.skip(0, 102));
+    assert_eq!(desk.number(0, 103), Some(1));
+    assert_eq!(desk.number(0, 101), None, "it has no number");
+    assert!(desk.skip(0, 101), "nor is it missing one");
+    assert!(desk.skip(0, 105));
+    assert_eq!(desk.number(0, 106), Some(3), "104 may still come");
+    assert_eq!(desk.number(0, 104), Some(2));
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(|number| desk.source_of(number)),
+        [
+            Some((0, 100)),
+            Some((0, 103)),
+            Some((0, 104)),
+            Some((0, 106)),
+            None
+        ]
+    );
+}
+
+#[test]
+fn a_late_skip_closes_while_nothing_later_is_out() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    for sequence in [104, 102, 103, 107, 105] {
+        assert!(desk.skip(0, sequence));
+    }
+    assert_eq!(desk.number(0, 108), Some(3), "101 and 106 may still come");
+    assert_eq!(desk.number(0, 106), Some(2));
+    assert_eq!(desk.number(0, 101), Some(1));
+}
+
+#[test]
+fn a_promised_number_cannot_be_skipped() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    desk.number(0, 102);
+    assert!(!desk.skip(0, 101));
+    assert!(!desk.skip(0, 102));
+    assert_eq!(desk.source_of(1), Some((0, 101)));
+    assert_eq!(desk.number(0, 101), Some(1));
+    assert_eq!(desk.number(0, 103), Some(3));
+}
+
+#[test]
+fn skips_at_the_end_of_a_source_do_not_reach_into_the_next() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    desk.skip(0, 103);
+    desk.skip(0, 105);
+    desk.rewriter.switch(1, None);
+    assert!(desk.skip(1, 70_000), "before its first packet");
+    assert_eq!(desk.number(1, 70_001), Some(1));
+    assert!(desk.skip(0, 106));
+    assert_eq!(desk.number(1, 70_002), Some(2));
+    assert_eq!(desk.source_of(1), Some((1, 70_001)));
+}
+
+#[test]
+fn the_memory_of_skips_is_bounded() {
+    let mut desk = Desk::new();
+    for sequence in 0..1_000 {
+        let sequence = 70_000 + sequence * 2;
+        desk.number(0, sequence);
+        assert!(desk.skip(0, sequence + 1));
+    }
+    assert_eq!(desk.source_of(999), Some((0, 71_998)));
+    assert_eq!(
+        desk.source_of(937),
+        Some((0, 71_874)),
+        "the oldest of 63 closed runs"
+    );
+    assert_eq!(desk.source_of(936), None);
+    assert_eq!(desk.number(0, 71_872), None);
+    assert_eq!(desk.number(0, 71_874), Some(937));
+}
+
+#[test]
+fn only_numbers_that_went_out_have_a_source() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.source_of(0), None);
+    desk.number(0, 10_000);
+    assert_eq!(desk.source_of(0), Some((0, 10_000)));
+    assert_eq!(desk.source_of(1), None);
+    assert_eq!(desk.source_of(u16::MAX), None);
+    desk.number(0, 11_024);
+    assert_eq!(desk.source_of(0), None, "too old");
+    assert_eq!(
+        desk.source_of(1),
+        Some((0, 10_001)),
+        "lost on its way in: the receiver may still want it"
+    );
+}
+
+#[test]
+fn a_packet_sent_again_is_the_one_that_was_sent() {
+    let mut desk = Desk::new();
+    let mut sent = Vec::new();
+    for (source, sequence, timestamp, picture) in [
+        (0, 100, 5_000, frame(7, 1)),
+        (0, 101, 8_000, frame(8, 2)),
+        (1, 70_000, 9, frame(900, 77)),
+    ] {
+        desk.wait(33);
+        desk.rewriter.switch(source, None);
+        let incoming = Incoming {
+            sequence,
+            timestamp,
+            arrival: desk.now,
+        };
+        let rewritten = desk
+            .rewriter
+            .rewrite(source, incoming, Some(&picture))
+            .expect("forwarded");
+        sent.push((source, sequence, timestamp, picture, rewritten));
+    }
+    for (source, sequence, timestamp, picture, rewritten) in sent {
+        assert_eq!(
+            desk.rewriter.source_of(rewritten.sequence_number),
+            Some((source, sequence))
+        );
+        let again = desk
+            .rewriter
+            .again(rewritten.sequence_number, timestamp, Some(&picture));
+        assert_eq!(again, Some(rewritten));
+    }
+    assert_eq!(
+        desk.rewriter.again(FIRST_SEQUENCE.wrapping_add(3), 0, None),
+        None
+    );
+}
+
+/// How far the outbound timestamp goes when the second of two packets arrives so much later, from another source.
+fn advance(milliseconds: u64, alignment: Option<u32>, timestamps: [u32; 2]) -> u32 {
+    let mut desk = Desk::new();
+    let before = desk
+        .give(0, 100, timestamps[0])
+        .expect("forwarded")
+        .timestamp;
+    desk.wait(milliseconds);
+    desk.rewriter.switch(1, alignment);
+    let after = desk
+        .give(1, 9_000, timestamps[1])
+        .expect("forwarded")
+        .timestamp;
+    assert_eq!(
+        desk.rewriter.timestamp(1, timestamps[1].wrapping_add(7)),
+        Some(after.wrapping_add(7))
+    );
+    assert_eq!(desk.rewriter.timestamp(0, 0), None);
+    after.wrapping_sub(before)
+}
+
+#[test]
+fn a_switch_takes_as_long_as_the_clock_says() {
+    assert_eq!(advance(50, None, [1_000, 4_000_000_000]), 4_500);
+    assert_eq!(advance(10_000, None, [1_000, 5]), 900_000);
+    assert_eq!(
+        advance(0, None, [1_000, 5]),
+        1,
+        "two frames have two timestamps"
+    );
+    assert_eq!(
+        advance(100_000_000, None, [1_000, 5]),
+        i32::MAX as u32,
+        "further would read as a step back"
+    );
+}
+
+#[test]
+fn a_switch_is_exact_where_the_sources_are_aligned() {
+    // 5,000,000 of the new source is 2,000 of the old.
+    let alignment = Some(2_000_u32.wrapping_sub(5_000_000));
+    assert_eq!(advance(50, alignment, [1_000, 5_000_000]), 1_000);
+    assert_eq!(advance(50, alignment, [1_000, 5_006_000]), 7_000);
+    assert_eq!(
+        advance(50, alignment, [2_000, 5_000_000]),
+        1,
+        "the same moment of both"
+    );
+    assert_eq!(
+        advance(50, alignment, [5_000, 5_000_000]),
+        1,
+        "an earlier moment"
+    );
+}
+
+#[test]
+fn an_alignment_against_the_clock_is_not_believed() {
+    assert_eq!(advance(50, Some(0), [1_000, 5_000_000]), 4_500);
+    assert_eq!(advance(50, Some(0), [5_000_000, 1_000]), 4_500);
+    assert_eq!(advance(5_000, Some(0), [1_000, 2_000]), 450_000);
+}
+
+#[test]
+fn a_source_is_aligned_with_itself() {
+    let mut desk = Desk::new();
+    let before = desk.give(0, 100, 1_000).expect("forwarded").timestamp;
+    desk.wait(2_000);
+    desk.rewriter.switch(0, None);
+    let after = desk
+        .give(0, 300, 1_000 + 180_123)
+        .expect("forwarded")
+        .timestamp;
+    assert_eq!(after.wrapping_sub(before), 180_123);
+}
+
+#[test]
+fn time_is_counted_from_the_first_packet_of_the_newest_frame() {
+    let mut desk = Desk::new();
+    desk.give(0, 100, 1_000);
+    desk.wait(30);
+    let newest = desk.give(0, 102, 3_700).expect("forwarded").timestamp;
+    desk.wait(10);
+    desk.give(0, 103, 3_700);
+    desk.give(0, 101, 1_000);
+    desk.wait(10);
+    desk.rewriter.switch(1, None);
+    let after = desk.give(1, 500, 0).expect("forwarded").timestamp;
+    assert_eq!(after.wrapping_sub(newest), 1_800);
+}
+
+#[test]
+fn picture_numbers_go_on_across_a_switch_and_their_wraps() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.picture(0, 100, &frame(0x7ffe, 254)), (0x7ffe, 254));
+    assert_eq!(desk.picture(0, 102, &frame(0x7fff, 255)), (0x7fff, 255));
+    assert_eq!(desk.picture(0, 101, &frame(0x7ffe, 254)), (0x7ffe, 254));
+    desk.rewriter.switch(1, None);
+    assert_eq!(desk.picture(1, 500, &frame(33, 9)), (0, 0));
+    assert_eq!(desk.picture(1, 501, &frame(34, 9)), (1, 0));
+    desk.rewriter.switch(0, None);
+    assert_eq!(desk.picture(0, 900, &frame(0x7fff, 3)), (2, 1));
+    assert_eq!(desk.picture(0, 901, &frame(0, 4)), (3, 2));
+}
+
+#[test]
+fn picture_numbers_of_7_bits_go_on_in_7_bits() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.picture(0, 100, &frame(300, 1)), (300, 1));
+    desk.rewriter.switch(1, None);
+    assert_eq!(desk.picture(1, 500, &short_frame(120, 5)), (301 & 0x7f, 2));
+    for step in 1..200 {
+        let expected = ((301 + step) & 0x7f, 2);
+        assert_eq!(
+            desk.picture(
+                1,
+                500 + u64::from(step),
+                &short_frame((120 + step) as u8 & 0x7f, 5)
+            ),
+            expected
+        );
+    }
+    desk.rewriter.switch(0, None);
+    assert_eq!(
+        desk.picture(0, 900, &frame(7, 1)),
+        (((301 + 199) & 0x7f) + 1, 3)
+    );
+}
+
+#[test]
+fn picture_ids_close_over_skipped_frames_once_for_each() {
+    let mut desk = Desk::new();
+    desk.picture(0, 100, &frame(10, 1));
+    // Frame 12 in two packets and the last packet of frame 11, out of order.
+    for (sequence, picture_id) in [(104, 12), (103, 12), (102, 11)] {
+        assert!(desk.rewriter.skip(0, sequence, Some(&frame(picture_id, 1))));
+        desk.rewriter.runs.check_invariants();
+    }
+    assert_eq!(desk.picture(0, 105, &frame(13, 2)), (11, 2));
+    assert_eq!(desk.source_of(2), Some((0, 105)));
+    assert!(
+        desk.rewriter.skip(0, 106, None),
+        "a packet of padding has no picture"
+    );
+    assert_eq!(desk.picture(0, 107, &frame(14, 3)), (12, 3));
+    assert_eq!(
+        desk.picture(0, 101, &frame(10, 1)),
+        (10, 1),
+        "a late packet gets its own frame's"
+    );
+}
+
+#[test]
+fn the_rest_of_a_frame_that_began_to_go_out_takes_no_picture_id_along() {
+    let mut desk = Desk::new();
+    desk.picture(0, 100, &frame(10, 1));
+    assert!(desk.rewriter.skip(0, 101, Some(&frame(10, 1))));
+    assert_eq!(desk.picture(0, 102, &frame(11, 2)), (11, 2));
+}
