@@ -476,8 +476,6 @@ export type ErrorCode =
   | "invalid_offer"
   /** More tracks than one participant may publish. */
   | "too_many_tracks"
-  /** The resume token is unknown, spent, or its participant gone. */
-  | "resume_refused"
   /** A name, a mid or another text is longer than it may be. */
   | "text_too_long"
   /** Another connection with the same identity took this one's place. */

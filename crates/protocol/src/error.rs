@@ -97,8 +97,6 @@ codes! {
     InvalidOffer "invalid_offer" "Send the unchanged SDP of RTCPeerConnection.createOffer, with BUNDLE and rtcp-mux.";
     /// More tracks than one participant may publish.
     TooManyTracks "too_many_tracks" "Unpublish a track first.";
-    /// The resume token is unknown, spent, or its participant gone.
-    ResumeRefused "resume_refused" "Join anew, without resume.";
     /// A name, a mid or another text is longer than it may be.
     TextTooLong "text_too_long" "Shorten the text; the limits are in docs/protocol.md.";
     /// Another connection with the same identity took this one's place.
