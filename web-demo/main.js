@@ -293,6 +293,7 @@ function showFailure(error, again) {
   const { title, sentence, advice } = describe(error.code);
   tryAgain = again;
   delete page.failure.dataset.about;
+  element("go-on", HTMLButtonElement).hidden = true;
   page.failure.dataset.code = error.code;
   element("failure-title", HTMLElement).textContent = title;
   element("failure-sentence", HTMLElement).textContent = sentence;
@@ -322,6 +323,7 @@ function showDeviceFailure() {
     void devices.start({ camera: true, microphone: true });
   });
   page.failure.dataset.about = "devices";
+  element("go-on", HTMLButtonElement).hidden = false;
 }
 
 /**
@@ -397,6 +399,7 @@ function listen() {
     showFront();
     hideFailure();
   });
+  element("go-on", HTMLButtonElement).addEventListener("click", hideFailure);
   element("cancel", HTMLButtonElement).addEventListener("click", showFront);
   element("leave", HTMLButtonElement).addEventListener("click", showFront);
   element("toggle-devices", HTMLButtonElement).addEventListener("click", () => {

@@ -126,7 +126,7 @@ export class Tiles {
         <span class="name"></span>
         <span class="role"></span>
       </figcaption>
-      <span class="hand" role="img" aria-label="Hand raised">✋</span>
+      <span class="hand" role="img" aria-label="Hand raised"><svg><use href="#icon-hand"/></svg></span>
       <span class="live">live</span>
       <p class="away">reconnecting…</p>
       <button type="button" class="mute" data-testid="mute-participant" hidden></button>`;
@@ -229,8 +229,10 @@ function hue(name) {
 }
 
 const GAP = 10;
+/** Shapes a tile may have, and how well each is liked: the further from the camera's own, the more is cut off. */
+const SHAPES = [[16 / 9, 1.25], [3 / 2, 1.1], [4 / 3, 1], [1, 0.7], [3 / 4, 0.5]].map(([a, b]) => /** @type {const} */ ([a ?? 1, b ?? 1]));
 /** Below this a face cannot be told; the tiles are scrolled then. */
-const SMALLEST = 132;
+const SMALLEST = 112;
 
 /**
  * As large as the tiles can be, all of one size and all in sight.
@@ -238,17 +240,18 @@ const SMALLEST = 132;
  */
 function arrange(container) {
   const count = container.querySelectorAll(".tile").length;
-  const { clientWidth: width, clientHeight: height } = container;
+  // Rounded down: a hair too wide, and the last tile of a row would wrap.
+  const width = Math.floor(Math.min(container.clientWidth, container.getBoundingClientRect().width));
+  const height = Math.floor(Math.min(container.clientHeight, container.getBoundingClientRect().height));
   if (!count || !width || !height) return;
   let best = { area: 0, width: 0, height: 0 };
-  for (const shape of [16 / 9, 3 / 2, 4 / 3, 1, 3 / 4]) {
+  for (const [shape, preference] of SHAPES) {
     for (let columns = 1; columns <= count; columns++) {
       const rows = Math.ceil(count / columns);
       const across = (width - GAP * (columns - 1)) / columns;
       const down = (height - GAP * (rows - 1)) / rows;
       const tile = Math.floor(Math.min(across, down * shape));
-      // A slight preference for the camera's own shape: less is cut off.
-      const area = ((tile * tile) / shape) * (shape > 1.7 ? 1.25 : shape < 1 ? 0.8 : 1);
+      const area = ((tile * tile) / shape) * preference;
       if (area > best.area) best = { area, width: tile, height: Math.floor(tile / shape) };
     }
   }
