@@ -1,0 +1,150 @@
+// A class: previews, toggles, a tutor who can silence, and a refresh that brings one back as oneself.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchChromium, openPage, pixels, received, seesAndHears, status, tile, tiles, until, untilTiles } from "./support/browser.js";
+import { startServer } from "./support/server.js";
+
+/** @type {import("./support/server.js").Server} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const person = (/** @type {string} */ name, /** @type {string} */ room, more = {}) => openPage(browser, server, { name, room, ...more });
+const PREVIEW = "[data-testid=self-preview] video";
+
+/** @param {import("playwright-core").Page} page @param {"mic" | "cam"} which */
+const isOn = async (page, which) => (await page.getByTestId(`toggle-${which}`).getAttribute("aria-pressed")) === "true";
+
+/** @param {import("playwright-core").Page} page @param {"mic" | "cam"} which @param {boolean} on */
+const untilToggle = (page, which, on) => until(`${which} is ${on}`, () => isOn(page, which), (now) => now === on);
+
+test("C3: the preview is there before and after joining, with initials while the camera is off", async () => {
+  const ann = await person("Ann Lee", "c3", { join: false });
+  const sees = () => until("the preview shows a picture", () => pixels(ann, PREVIEW), (now) => now.brightness > 20 && now.variation > 20);
+  const placeholder = async () => {
+    await until("the preview has no picture", () => ann.getByTestId("self-preview").getAttribute("data-picture"), (now) => now === "off");
+    assert.equal(await ann.locator("[data-testid=self-preview] .initials").innerText(), "AL");
+    assert.ok(await ann.getByTestId("self-preview").isVisible());
+  };
+  await sees();
+  await ann.getByTestId("toggle-cam").click();
+  await placeholder();
+  await ann.getByTestId("join").click();
+  await status(ann, "connected");
+  await placeholder();
+  await ann.getByTestId("toggle-cam").click();
+  await sees();
+  assert.ok(await ann.getByTestId("self-preview").isVisible());
+  await ann.getByTestId("leave").click();
+  await sees();
+  await ann.context().close();
+});
+
+test("C4: the toggles start in the state that is true, and work before joining", async () => {
+  const ann = await person("Ann", "c4", { join: false });
+  await untilToggle(ann, "mic", true);
+  await untilToggle(ann, "cam", true);
+  await ann.getByTestId("toggle-mic").click();
+  await untilToggle(ann, "mic", false);
+  await ann.getByTestId("join").click();
+  await status(ann, "connected");
+  assert.equal(await isOn(ann, "mic"), false);
+  const ben = await person("Ben", "c4");
+  await until("Ben sees it so", () => tiles(ben), (now) => now.Ann?.microphone === "off" && now.Ann.camera === "on");
+  await ann.getByTestId("toggle-mic").click();
+  await until("and hears Ann once it is on", () => received(ben, "Ann"), (now) => now.energy > 0);
+  await Promise.all([ann.context().close(), ben.context().close()]);
+});
+
+test("C4: without permission the toggles show off, the reason is told, and one is in as a viewer", async () => {
+  const ann = await person("Ann", "denied");
+  const ben = await person("Ben", "denied", {
+    scripts: [`navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotAllowedError") }`],
+  });
+  await status(ben, "connected");
+  assert.deepEqual([await isOn(ben, "mic"), await isOn(ben, "cam")], [false, false]);
+  assert.match(await ben.getByTestId("error").innerText(), /does not let this page use your camera or microphone/);
+  assert.ok(await ben.getByTestId("try-again").isVisible());
+  assert.ok(await ben.getByTestId("go-back").isVisible());
+  await seesAndHears(ben, "Ann");
+  assert.equal((await tiles(ann)).Ben?.live, "false");
+  await Promise.all([ann.context().close(), ben.context().close()]);
+});
+
+test("C5: the tutor sees all students, and can silence one, who can speak again by themselves", async () => {
+  const tina = await person("Tina", "c5", { role: "tutor" });
+  const sam = await person("Sam", "c5");
+  const sue = await person("Sue", "c5");
+  await untilTiles(tina, ["Sam", "Sue"]);
+  await Promise.all([seesAndHears(tina, "Sam"), seesAndHears(sue, "Sam")]);
+  assert.ok(!(await tile(sam, "Sue").getByTestId("mute-participant").isVisible()), "a student has no such button");
+  await tile(tina, "Sam").getByTestId("mute-participant").click();
+  await untilToggle(sam, "mic", false);
+  await sam.getByTestId("notice").getByText("Tina turned your microphone off").waitFor();
+  for (const page of [tina, sue]) await until("Sam is shown as silent", () => tiles(page), (now) => now.Sam?.microphone === "off");
+  await sue.waitForTimeout(1_000);
+  const { energy } = await received(sue, "Sam");
+  await sue.waitForTimeout(1_500);
+  assert.equal((await received(sue, "Sam")).energy, energy, "nothing of Sam is heard");
+  await sam.getByTestId("toggle-mic").click();
+  await until("Sam is heard again", () => received(sue, "Sam"), (now) => now.energy > energy);
+  await Promise.all([tina, sam, sue].map((page) => page.context().close()));
+});
+
+test("C6: a refresh brings one back as the same person, without ghost or double", async () => {
+  const ann = await person("Ann", "c6");
+  const ben = await person("Ben", "c6", { role: "tutor" });
+  await seesAndHears(ann, "Ben");
+  await ben.getByTestId("raise-hand").click();
+  await until("the hand is up", () => tiles(ann), (now) => now.Ben?.hand === "raised");
+  const id = (await tiles(ann)).Ben?.participant;
+  assert.ok(id);
+  /** Every set of tiles that Ann ever saw. */
+  await ann.evaluate(() => {
+    /** @type {any} */ (window).most = 0;
+    new MutationObserver(() => {
+      const count = document.querySelectorAll("[data-testid=tile]").length;
+      /** @type {any} */ (window).most = Math.max(/** @type {any} */ (window).most, count);
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  for (let round = 0; round < 2; round++) {
+    const { frames } = await received(ann, "Ben");
+    assert.ok(frames > 0);
+    await ben.reload();
+    await status(ben, "connected");
+    await Promise.all([seesAndHears(ann, "Ben"), seesAndHears(ben, "Ann")]);
+  }
+  const now = await tiles(ann);
+  assert.deepEqual(Object.keys(now), ["Ben"]);
+  assert.equal(now.Ben?.participant, id);
+  assert.equal(now.Ben?.hand, "raised");
+  assert.equal(now.Ben?.role, "tutor");
+  assert.ok((await ann.evaluate(() => /** @type {any} */ (window).most)) <= 1);
+  await Promise.all([ann.context().close(), ben.context().close()]);
+});
+
+test("a name, a room and a role in the form lead into the room, by keyboard alone", async () => {
+  const ann = await openPage(browser, server, { join: false });
+  await ann.getByTestId("name").focus();
+  await ann.keyboard.type("Ann");
+  await ann.keyboard.press("Tab");
+  await ann.keyboard.type("by keyboard");
+  await ann.keyboard.press("Tab");
+  await ann.keyboard.type("Tutor");
+  await ann.keyboard.press("Tab");
+  await ann.keyboard.press("Enter");
+  await status(ann, "connected");
+  const ben = await person("Ben", "by keyboard");
+  await until("Ann is there as tutor", () => tiles(ben), (now) => now.Ann?.role === "tutor");
+  await Promise.all([ann.context().close(), ben.context().close()]);
+});
