@@ -5,21 +5,26 @@
 //! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, drain
 //! [`Engine::poll_event`], and at the end of the turn send what [`Engine::flush`] hands out.
 
-#[allow(dead_code, unreachable_pub)] // until the engine uses it
 mod codec;
 mod command;
 mod config;
+mod demux;
 mod engine;
 mod event;
+mod extension;
+mod feedback;
+mod inbound;
 mod limits;
-#[allow(dead_code)] // until the engine uses it
+mod negotiation;
 mod outbound;
-#[allow(dead_code)] // until the engine uses it
+mod peer;
+mod router;
 mod rtp;
+mod sdp;
 mod statistics;
 mod transmit;
-#[allow(dead_code)]
 mod transport;
+mod upkeep;
 
 pub use command::Command;
 pub use config::Config;
