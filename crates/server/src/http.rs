@@ -1,0 +1,181 @@
+//! What is served over HTTP: the page, the WebSocket, the lists, and what operators ask. It holds no state
+//! but counters and rates.
+
+mod development;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::Config;
+use crate::keys::Keys;
+use crate::listener::Seat;
+use crate::media_worker::MediaWorker;
+use crate::metrics::Metrics;
+use crate::node::NodeCommand;
+use crate::rate::AddressRates;
+use crate::{page, session};
+
+/// Between what is answered with an error and what is not even read by the WebSocket library.
+const READ_BEYOND_LIMIT: usize = 4;
+
+/// What every request may need.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    /// The configured keys, or the development key.
+    pub(crate) keys: Keys,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) node: mpsc::Sender<NodeCommand>,
+    pub(crate) workers: Vec<MediaWorker>,
+    pub(crate) joins: Mutex<AddressRates>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// All that is served.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let body_bytes = app.config.limits.http_body_bytes;
+    Router::new()
+        .route("/ws", get(websocket))
+        .route("/metrics", get(metrics))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/api/rooms", get(rooms))
+        .route("/api/config", get(config))
+        .route("/api/dev/token", post(development::token))
+        .fallback(get(page::file))
+        .layer(middleware::from_fn_with_state(app.clone(), count_refusals))
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .with_state(app)
+}
+
+async fn count_refusals(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        app.metrics
+            .http_refused
+            .with_label_values(&["body_bytes"])
+            .inc();
+    }
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+async fn websocket(
+    State(app): State<Arc<App>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Extension(seat): Extension<Arc<Seat>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if *app.stopping.borrow() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server is being stopped.\n",
+        )
+            .into_response();
+    }
+    if !is_allowed_origin(&app.config.allowed_origins, &headers) {
+        app.metrics
+            .http_refused
+            .with_label_values(&["origin"])
+            .inc();
+        return (
+            StatusCode::FORBIDDEN,
+            "Pages of this origin may not connect: see allowed_origins.\n",
+        )
+            .into_response();
+    }
+    let address: IpAddr = address.ip().to_canonical();
+    let most_bytes = app
+        .config
+        .limits
+        .message_bytes
+        .saturating_mul(READ_BEYOND_LIMIT);
+    upgrade
+        .max_message_size(most_bytes)
+        .max_frame_size(most_bytes)
+        .on_upgrade(async move |socket| {
+            session::serve(socket, app, address).await;
+            drop(seat);
+        })
+}
+
+/// Without an Origin it is no page, and nothing that this setting is about.
+fn is_allowed_origin(allowed: &[String], headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    allowed.is_empty() || allowed.iter().any(|allowed| origin == allowed.as_str())
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let workers = app.workers.iter().map(MediaWorker::statistics);
+    match app.metrics.page(workers) {
+        Ok(page) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The process answers, so it lives.
+async fn livez() -> &'static str {
+    "live\n"
+}
+
+/// New clients may be sent here.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match *app.stopping.borrow() {
+        false => "ready\n".into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    }
+}
+
+async fn rooms(State(app): State<Arc<App>>) -> Response {
+    let (answer, answered) = oneshot::channel();
+    if app.node.send(NodeCommand::LiveRooms(answer)).await.is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    match answered.await {
+        Ok(rooms) => ([(header::CACHE_CONTROL, "no-store")], Json(rooms)).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// What the page must know before it can ask for anything.
+async fn config(State(app): State<Arc<App>>) -> Response {
+    Json(json!({ "development": app.config.is_development() })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_free_until_some_are_named() {
+        let origin = |origin: &'static str| {
+            HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(origin))])
+        };
+        let named = ["https://a.example".to_owned()];
+        assert!(is_allowed_origin(&[], &origin("https://b.example")));
+        assert!(is_allowed_origin(&named, &origin("https://a.example")));
+        assert!(is_allowed_origin(&named, &HeaderMap::new()));
+        assert!(!is_allowed_origin(&named, &origin("https://b.example")));
+        assert!(!is_allowed_origin(
+            &named,
+            &origin("https://a.example.evil.example")
+        ));
+    }
+}

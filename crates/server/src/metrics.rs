@@ -1,0 +1,321 @@
+//! Everything on `/metrics`, declared in one table. It is told what happened, or asks the kernel about this
+//! process; it never decides anything.
+
+mod process;
+
+use std::sync::{Mutex, PoisonError};
+
+use media::DropReason;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+use protocol::ErrorCode;
+use signaling::Counts;
+
+use crate::media_worker::WorkerStatistics;
+
+/// From a few milliseconds on loopback to the time after which a client gives up.
+const SECONDS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// A metric of the table.
+pub(crate) trait Metric: Collector + Clone + Sized + 'static {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self>;
+}
+
+macro_rules! table {
+    ($($field:ident: $type:ty, $name:literal, [$($label:literal),*], $help:literal;)*) => {
+        /// Every metric, to be counted in.
+        pub(crate) struct Metrics {
+            registry: Registry,
+            /// Engines' totals are moved into counters by one scrape at a time.
+            scrape: Mutex<()>,
+            $(pub(crate) $field: $type,)*
+        }
+
+        impl Metrics {
+            fn declared() -> prometheus::Result<Self> {
+                let registry = Registry::new();
+                $(
+                    let $field = <$type as Metric>::make($name, $help, &[$($label),*])?;
+                    registry.register(Box::new($field.clone()))?;
+                )*
+                Ok(Self { registry, scrape: Mutex::new(()), $($field,)* })
+            }
+        }
+
+        /// Each metric's name and help, for tests.
+        #[cfg(test)]
+        const TABLE: &[(&str, &str)] = &[$(($name, $help),)*];
+    };
+}
+
+table! {
+    rooms: IntGauge, "plenum_rooms", [], "Rooms that are open.";
+    participants: IntGauge, "plenum_participants", [], "Participants in rooms, those away included.";
+    participants_away: IntGauge, "plenum_participants_away", [], "Participants whose signaling connection is lost and who may come back.";
+    peers: IntGaugeVec, "plenum_peers", ["state"], "Peer connections, by state: connecting (ICE and DTLS are not done) or connected.";
+    tracks: IntGauge, "plenum_tracks", [], "Published tracks that have a media section.";
+    subscriptions: IntGauge, "plenum_subscriptions", [], "Tracks that are forwarded, counted once for each receiver.";
+    inbound_packets: IntCounter, "plenum_inbound_packets_total", [], "RTP packets received and accepted.";
+    inbound_bytes: IntCounter, "plenum_inbound_bytes_total", [], "Bytes of the RTP packets received and accepted, decrypted, headers included.";
+    outbound_packets: IntCounter, "plenum_outbound_packets_total", [], "RTP packets sent, retransmissions included.";
+    outbound_bytes: IntCounter, "plenum_outbound_bytes_total", [], "Bytes of the RTP packets sent, before encryption, headers included.";
+    inbound_nacks: IntCounter, "plenum_inbound_nacks_total", [], "Packets that subscribers asked for again.";
+    outbound_nacks: IntCounter, "plenum_outbound_nacks_total", [], "Packets asked of publishers again.";
+    inbound_key_frame_requests: IntCounter, "plenum_inbound_key_frame_requests_total", [], "Key-frame requests (PLI and FIR) from subscribers.";
+    outbound_key_frame_requests: IntCounter, "plenum_outbound_key_frame_requests_total", [], "Key-frame requests (PLI) to publishers.";
+    inbound_retransmissions: IntCounter, "plenum_inbound_retransmissions_total", [], "Packets that were missing and that publishers sent again.";
+    outbound_retransmissions: IntCounter, "plenum_outbound_retransmissions_total", [], "Packets sent again to subscribers.";
+    data_messages: IntCounter, "plenum_data_messages_total", [], "Data-channel messages relayed, counted once for each receiver.";
+    dropped: IntCounterVec, "plenum_dropped_total", ["reason"], "Datagrams, packets and commands dropped by the media plane, by reason.";
+    udp_received: IntCounter, "plenum_udp_received_datagrams_total", [], "Datagrams received on the media ports.";
+    udp_sent: IntCounter, "plenum_udp_sent_datagrams_total", [], "Datagrams handed to the kernel on the media ports.";
+    udp_send_calls: IntCounter, "plenum_udp_send_calls_total", [], "Calls of the kernel that sent them: with GSO fewer than datagrams.";
+    udp_waiting: IntGauge, "plenum_udp_waiting_datagrams", [], "Datagrams that wait for room in the kernel's send buffers.";
+    udp_overflowed: IntCounter, "plenum_udp_overflowed_datagrams_total", [], "Datagrams dropped because too many waited for the kernel, oldest first.";
+    udp_failed: IntCounter, "plenum_udp_failed_datagrams_total", [], "Datagrams that the kernel refused to send.";
+    refused: IntCounterVec, "plenum_refused_total", ["code"], "Errors sent to clients, by code.";
+    goodbyes: IntCounterVec, "plenum_goodbyes_total", ["code"], "WebSockets closed by the server, by code.";
+    http_refused: IntCounterVec, "plenum_http_refused_total", ["reason"], "HTTP connections and requests refused by a limit or a setting, by reason.";
+    http_connections: IntGauge, "plenum_http_connections", [], "TCP connections on the HTTP port, WebSockets included.";
+    websocket_connections: IntGauge, "plenum_websocket_connections", [], "WebSockets that are open.";
+    join_seconds: Histogram, "plenum_join_seconds", [], "From a peer's first offer to the end of ICE and DTLS.";
+    first_packet_seconds: Histogram, "plenum_first_packet_seconds", [], "From a subscription that can be served to its first packet on the way out.";
+    cpu_seconds: Gauge, "process_cpu_seconds_total", [], "CPU time of this process, user and system.";
+    resident_bytes: IntGauge, "process_resident_memory_bytes", [], "Memory of this process that is resident.";
+    build_info: IntGaugeVec, "plenum_build_info", ["version"], "Always 1; the version is in the label.";
+}
+
+/// Reasons of `plenum_http_refused_total`.
+pub(crate) const HTTP_REASONS: [&str; 5] = [
+    "connections",
+    "connections_per_address",
+    "body_bytes",
+    "header_time",
+    "origin",
+];
+
+impl Metrics {
+    /// All metrics, each with its labels at zero: a graph of what has not happened yet is a line, not a gap.
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let metrics = Self::declared()?;
+        for code in ErrorCode::ALL {
+            metrics.refused.with_label_values(&[code.as_str()]);
+            metrics.goodbyes.with_label_values(&[code.as_str()]);
+        }
+        for reason in DropReason::ALL {
+            metrics.dropped.with_label_values(&[reason.as_str()]);
+        }
+        for reason in HTTP_REASONS {
+            metrics.http_refused.with_label_values(&[reason]);
+        }
+        metrics
+            .build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        Ok(metrics)
+    }
+
+    /// How much there is in the rooms now.
+    pub(crate) fn set_counts(&self, counts: Counts) {
+        self.rooms.set(as_gauge(counts.rooms));
+        self.participants.set(as_gauge(counts.participants));
+        self.participants_away.set(as_gauge(counts.away));
+    }
+
+    /// The page for Prometheus, with what the workers counted so far.
+    pub(crate) fn page(
+        &self,
+        workers: impl IntoIterator<Item = WorkerStatistics>,
+    ) -> prometheus::Result<Vec<u8>> {
+        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_over(workers);
+        process::observe(&self.cpu_seconds, &self.resident_bytes);
+        let mut page = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
+        Ok(page)
+    }
+
+    fn take_over(&self, workers: impl IntoIterator<Item = WorkerStatistics>) {
+        let mut total = WorkerStatistics::default();
+        let mut dropped = [0u64; DropReason::ALL.len()];
+        for worker in workers {
+            total += worker;
+            for (sum, &reason) in dropped.iter_mut().zip(DropReason::ALL) {
+                *sum += worker.engine.dropped_for(reason);
+            }
+        }
+        let (engine, udp) = (total.engine, total.udp);
+        self.peers
+            .with_label_values(&["connecting"])
+            .set(as_gauge(engine.peers_connecting));
+        self.peers
+            .with_label_values(&["connected"])
+            .set(as_gauge(engine.peers_connected));
+        self.tracks.set(as_gauge(engine.tracks));
+        self.subscriptions.set(as_gauge(engine.subscriptions));
+        self.udp_waiting.set(as_gauge(udp.waiting));
+        for (counter, total) in [
+            (&self.inbound_packets, engine.inbound_packets),
+            (&self.inbound_bytes, engine.inbound_bytes),
+            (&self.outbound_packets, engine.outbound_packets),
+            (&self.outbound_bytes, engine.outbound_bytes),
+            (&self.inbound_nacks, engine.inbound_nacks),
+            (&self.outbound_nacks, engine.outbound_nacks),
+            (
+                &self.inbound_key_frame_requests,
+                engine.inbound_key_frame_requests,
+            ),
+            (
+                &self.outbound_key_frame_requests,
+                engine.outbound_key_frame_requests,
+            ),
+            (
+                &self.inbound_retransmissions,
+                engine.inbound_retransmissions,
+            ),
+            (
+                &self.outbound_retransmissions,
+                engine.outbound_retransmissions,
+            ),
+            (&self.data_messages, engine.data_messages),
+            (&self.udp_received, udp.received),
+            (&self.udp_sent, udp.sent),
+            (&self.udp_send_calls, udp.send_calls),
+            (&self.udp_overflowed, udp.overflowed),
+            (&self.udp_failed, udp.failed),
+        ] {
+            raise(counter, total);
+        }
+        for (reason, total) in DropReason::ALL.iter().zip(dropped) {
+            raise(&self.dropped.with_label_values(&[reason.as_str()]), total);
+        }
+    }
+}
+
+/// Counters of the engines only grow: what is new is added.
+fn raise(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+fn as_gauge(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+/// One more in a gauge for as long as this is kept.
+#[must_use]
+pub(crate) struct Held(IntGauge);
+
+impl Held {
+    pub(crate) fn one_more(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => { $(impl Metric for $type {
+        fn make(name: &str, help: &str, _: &[&str]) -> prometheus::Result<Self> {
+            Self::new(name, help)
+        }
+    })* };
+}
+
+macro_rules! labelled {
+    ($($type:ty),*) => { $(impl Metric for $type {
+        fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+            Self::new(Opts::new(name, help), labels)
+        }
+    })* };
+}
+
+plain!(Gauge, IntCounter, IntGauge);
+labelled!(IntCounterVec, IntGaugeVec);
+
+impl Metric for Histogram {
+    fn make(name: &str, help: &str, _: &[&str]) -> prometheus::Result<Self> {
+        Self::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(metrics: &Metrics, workers: &[WorkerStatistics]) -> String {
+        String::from_utf8(metrics.page(workers.iter().copied()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_metric_of_the_table_is_on_the_page_with_help_from_the_start() {
+        let page = page(&Metrics::new().unwrap(), &[WorkerStatistics::default()]);
+        for (name, help) in TABLE {
+            assert!(page.contains(&format!("# HELP {name} {help}\n")), "{name}");
+            let is_sample = |line: &str| {
+                let rest = line.strip_prefix(name)?.strip_prefix(['{', ' ', '_'])?;
+                rest.split(' ').next_back()?.parse::<f64>().ok()
+            };
+            assert!(
+                page.lines().any(|line| is_sample(line).is_some()),
+                "{name} has no value"
+            );
+        }
+    }
+
+    #[test]
+    fn names_say_their_unit_and_counters_end_in_total() {
+        let page = page(&Metrics::new().unwrap(), &[]);
+        for (name, _) in TABLE {
+            assert!(
+                name.starts_with("plenum_") || name.starts_with("process_"),
+                "{name}"
+            );
+            let is_counter = page.contains(&format!("# TYPE {name} counter"));
+            // The client library has no float counter that can be set; the name is Prometheus's own.
+            let is_cpu_time = *name == "process_cpu_seconds_total";
+            assert_eq!(
+                name.ends_with("_total"),
+                is_counter || is_cpu_time,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_workers_counted_is_summed_and_not_added_twice() {
+        let metrics = Metrics::new().unwrap();
+        let mut worker = WorkerStatistics::default();
+        worker.engine.inbound_packets = 3;
+        worker.engine.peers_connected = 2;
+        worker.engine.dropped[DropReason::Malformed as usize] = 4;
+        worker.udp.sent = 5;
+        page(&metrics, &[worker, worker]);
+        let page = page(&metrics, &[worker, worker]);
+        for line in [
+            "plenum_inbound_packets_total 6",
+            "plenum_peers{state=\"connected\"} 4",
+            "plenum_dropped_total{reason=\"malformed\"} 8",
+            "plenum_udp_sent_datagrams_total 10",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}");
+        }
+    }
+
+    #[test]
+    fn this_process_has_used_time_and_memory() {
+        let metrics = Metrics::new().unwrap();
+        page(&metrics, &[]);
+        assert!(metrics.resident_bytes.get() > 1_000_000);
+        assert!(metrics.cpu_seconds.get() >= 0.0);
+    }
+}

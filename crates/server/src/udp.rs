@@ -1,0 +1,364 @@
+//! A media socket: receives and sends in batches, with the kernel's segmentation (GRO, GSO). It knows no
+//! packet's meaning.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::AddAssign;
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+/// The most that GRO hands over at once.
+const BUFFER_BYTES: usize = 65_536;
+
+/// Bytes that may wait for room in the kernel's buffer: some frames for a large room. What waits longer than
+/// it takes to send this is too late to be of use.
+const MOST_WAITING_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a socket counted. Counters only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UdpStatistics {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) send_calls: u64,
+    /// Waiting now: no counter.
+    pub(crate) waiting: u64,
+    pub(crate) overflowed: u64,
+    pub(crate) failed: u64,
+}
+
+impl AddAssign for UdpStatistics {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.sent += other.sent;
+        self.send_calls += other.send_calls;
+        self.waiting += other.waiting;
+        self.overflowed += other.overflowed;
+        self.failed += other.failed;
+    }
+}
+
+/// A media socket.
+pub(crate) struct Udp {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    buffers: Vec<u8>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    statistics: UdpStatistics,
+}
+
+/// A run of datagrams that the kernel had no room for.
+struct Waiting {
+    to: SocketAddr,
+    from: Option<IpAddr>,
+    contents: Vec<u8>,
+    segment_size: Option<usize>,
+}
+
+impl Waiting {
+    fn datagrams(&self) -> u64 {
+        datagrams(self.contents.len(), self.segment_size)
+    }
+}
+
+fn datagrams(bytes: usize, segment_size: Option<usize>) -> u64 {
+    segment_size.map_or(1, |size| bytes.div_ceil(size.max(1)) as u64)
+}
+
+/// Bind a media socket, and ask for large buffers: a key frame for a hundred viewers is a burst of a
+/// thousand datagrams.
+pub(crate) fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    // The kernel gives what it may.
+    let _ = socket.set_recv_buffer_size(buffer_bytes);
+    let _ = socket.set_send_buffer_size(buffer_bytes);
+    Ok(socket.into())
+}
+
+impl Udp {
+    /// Within the runtime that will poll it.
+    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let socket = UdpSocket::from_std(socket)?;
+        let state = UdpSocketState::new((&socket).into())?;
+        tracing::info!(
+            address = %socket.local_addr()?,
+            // The kernel counts its own overhead too, and says twice what may be used.
+            receive_buffer_bytes = state.recv_buffer_size((&socket).into())? / 2,
+            send_buffer_bytes = state.send_buffer_size((&socket).into())? / 2,
+            segments_sent_at_once = state.max_gso_segments(),
+            "media socket"
+        );
+        Ok(Self {
+            socket,
+            state,
+            buffers: vec![0; BATCH_SIZE * BUFFER_BYTES],
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            statistics: UdpStatistics::default(),
+        })
+    }
+
+    /// Waits until there is something to receive, or room to send what waits.
+    pub(crate) async fn ready(&self) -> io::Result<()> {
+        let interest = match self.waiting.is_empty() {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        };
+        self.socket.ready(interest).await.map(drop)
+    }
+
+    /// Hand over one batch of what has arrived: source, the local address it came to, and the datagram.
+    /// `false` when there was nothing.
+    pub(crate) fn receive(
+        &mut self,
+        mut handle: impl FnMut(SocketAddr, Option<IpAddr>, &mut [u8]),
+    ) -> io::Result<bool> {
+        let mut metas = [RecvMeta::default(); BATCH_SIZE];
+        let count = {
+            let mut slices: Vec<IoSliceMut<'_>> = self
+                .buffers
+                .chunks_exact_mut(BUFFER_BYTES)
+                .map(IoSliceMut::new)
+                .collect();
+            let receive = || {
+                self.state
+                    .recv((&self.socket).into(), &mut slices, &mut metas)
+            };
+            match self.socket.try_io(Interest::READABLE, receive) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                // An ICMP answer to something sent earlier, or a signal: no reason to end.
+                Err(error) if is_passing(&error) => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        };
+        for (buffer, meta) in self
+            .buffers
+            .chunks_exact_mut(BUFFER_BYTES)
+            .zip(&metas)
+            .take(count)
+        {
+            for datagram in buffer[..meta.len].chunks_mut(meta.stride.max(1)) {
+                self.statistics.received += 1;
+                handle(meta.addr, meta.dst_ip, datagram);
+            }
+        }
+        Ok(count > 0)
+    }
+
+    /// Send a run of datagrams, or keep it until there is room.
+    pub(crate) fn send(&mut self, transmit: media::Transmit<'_>) {
+        let media::Transmit {
+            to,
+            from,
+            contents,
+            segment_size,
+        } = transmit;
+        if self.waiting.is_empty() {
+            let sent_bytes = self.try_send(to, from, contents, segment_size);
+            if sent_bytes < contents.len() {
+                self.keep(to, from, &contents[sent_bytes..], segment_size);
+            }
+        } else {
+            // Behind those that wait: one destination's packets stay in order.
+            self.keep(to, from, contents, segment_size);
+        }
+    }
+
+    /// Send what waits, as far as there is room.
+    pub(crate) fn send_waiting(&mut self) {
+        while let Some(mut first) = self.waiting.pop_front() {
+            self.waiting_bytes -= first.contents.len();
+            let sent_bytes =
+                self.try_send(first.to, first.from, &first.contents, first.segment_size);
+            if sent_bytes < first.contents.len() {
+                first.contents.drain(..sent_bytes);
+                self.waiting_bytes += first.contents.len();
+                self.waiting.push_front(first);
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> UdpStatistics {
+        let waiting = self.waiting.iter().map(Waiting::datagrams).sum();
+        UdpStatistics {
+            waiting,
+            ..self.statistics
+        }
+    }
+
+    /// How many bytes are done with, sent or failed; the rest found no room.
+    fn try_send(
+        &mut self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> usize {
+        let mut done = 0;
+        while done < contents.len() {
+            // Asked each time: quinn-udp turns GSO off where the network card cannot do it.
+            let at_once = segment_size.map_or(contents.len(), |size| {
+                size.saturating_mul(self.state.max_gso_segments()).max(1)
+            });
+            let run = &contents[done..contents.len().min(done + at_once)];
+            let transmit = quinn_udp::Transmit {
+                destination: to,
+                ecn: None,
+                contents: run,
+                segment_size: segment_size.filter(|&size| size < run.len()),
+                src_ip: from,
+            };
+            let send = || self.state.try_send((&self.socket).into(), &transmit);
+            let datagrams = datagrams(run.len(), segment_size);
+            match self.socket.try_io(Interest::WRITABLE, send) {
+                Ok(()) => {
+                    self.statistics.sent += datagrams;
+                    self.statistics.send_calls += 1;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return done,
+                Err(error) => {
+                    tracing::trace!(%error, "a datagram cannot be sent");
+                    self.statistics.failed += datagrams;
+                }
+            }
+            done += run.len();
+        }
+        done
+    }
+
+    fn keep(
+        &mut self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) {
+        self.waiting_bytes += contents.len();
+        self.waiting.push_back(Waiting {
+            to,
+            from,
+            contents: contents.to_vec(),
+            segment_size,
+        });
+        while self.waiting_bytes > MOST_WAITING_BYTES {
+            let Some(oldest) = self.waiting.pop_front() else {
+                return;
+            };
+            self.waiting_bytes -= oldest.contents.len();
+            self.statistics.overflowed += oldest.datagrams();
+        }
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted | NetworkUnreachable
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn pair() -> (Udp, Udp, SocketAddr) {
+        let [a, b] = [(); 2]
+            .map(|()| Udp::new(bind("127.0.0.1:0".parse().unwrap(), 65_536).unwrap()).unwrap());
+        a.socket.writable().await.unwrap();
+        let to = b.socket.local_addr().unwrap();
+        (a, b, to)
+    }
+
+    fn transmit(
+        to: SocketAddr,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> media::Transmit<'_> {
+        media::Transmit {
+            to,
+            from: None,
+            contents,
+            segment_size,
+        }
+    }
+
+    async fn received(udp: &mut Udp, count: usize) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        while datagrams.len() < count {
+            tokio::time::timeout(Duration::from_secs(5), udp.ready())
+                .await
+                .unwrap()
+                .unwrap();
+            udp.receive(|_, _, datagram| datagrams.push(datagram.to_vec()))
+                .unwrap();
+        }
+        datagrams
+    }
+
+    #[tokio::test]
+    async fn a_run_arrives_as_its_datagrams_and_is_one_call() {
+        let (mut a, mut b, to) = pair().await;
+        a.send(transmit(to, b"aaaabbbbcc", Some(4)));
+        a.send(transmit(to, b"dddddd", None));
+        let expected = ["aaaa", "bbbb", "cc", "dddddd"].map(|text| text.as_bytes().to_vec());
+        assert_eq!(received(&mut b, 4).await, expected);
+        assert_eq!((a.statistics().sent, b.statistics().received), (4, 4));
+        if a.state.max_gso_segments() > 1 {
+            assert_eq!(a.statistics().send_calls, 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_longer_than_the_kernel_takes_is_split_between_datagrams() {
+        let (mut a, mut b, to) = pair().await;
+        let contents: Vec<u8> = (0..200u8).flat_map(|number| [number; 10]).collect();
+        a.send(transmit(to, &contents, Some(10)));
+        let expected: Vec<_> = (0..200u8).map(|number| vec![number; 10]).collect();
+        assert_eq!(received(&mut b, 200).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_goes_out_in_order() {
+        let (mut a, mut b, to) = pair().await;
+        let big = vec![0; 1_000_000];
+        for _ in 0..5 {
+            a.keep(to, None, &big, Some(1_000));
+        }
+        assert_eq!(
+            (a.statistics().waiting, a.statistics().overflowed),
+            (4_000, 1_000)
+        );
+        a.waiting.clear();
+        a.waiting_bytes = 0;
+
+        a.keep(to, None, b"first", None);
+        a.send(transmit(to, b"second", None));
+        assert_eq!(a.statistics().waiting, 2, "nothing overtakes what waits");
+        a.send_waiting();
+        assert_eq!(
+            received(&mut b, 2).await,
+            [b"first".to_vec(), b"second".to_vec()]
+        );
+        assert_eq!((a.statistics().waiting, a.waiting_bytes), (0, 0));
+    }
+}
