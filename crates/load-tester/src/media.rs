@@ -1,0 +1,263 @@
+//! The one peer connection of a participant: its sections, its tracks, its data channels. It does not
+//! know the WebSocket: what is to be said there is handed out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use bytes::BytesMut;
+use protocol::{ParticipantId, Publish, Track, TrackId, TrackKind};
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use tokio::sync::{broadcast, watch};
+use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionEventHandler, RTCPeerConnectionState,
+};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
+
+use crate::event::{DataMessage, Event};
+use crate::publication::{self, Publication, Sending, now_us};
+use crate::tasks::Tasks;
+use crate::{ParticipantOptions, PublishOptions, Reception, peer};
+
+/// What was received, by track.
+pub(crate) type Receptions = Arc<Mutex<BTreeMap<TrackId, Reception>>>;
+/// The tracks that came, to ask for key frames on.
+type RemoteTracks = Arc<Mutex<BTreeMap<TrackId, Arc<dyn TrackRemote>>>>;
+
+/// The one peer connection of a participant.
+pub(crate) struct Media {
+    connection: Arc<dyn PeerConnection>,
+    tasks: Arc<Tasks>,
+    connected: watch::Receiver<bool>,
+    remote_tracks: RemoteTracks,
+    reliable: Option<Arc<dyn DataChannel>>,
+    lossy: Option<Arc<dyn DataChannel>>,
+    /// Sections that are added, but not yet offered.
+    unoffered: Vec<Section>,
+    /// Sections that are offered, by `mid`; the server has not said yet as which track.
+    unnamed: BTreeMap<String, Section>,
+}
+
+/// A sending media section.
+struct Section {
+    transceiver: Arc<dyn RtpTransceiver>,
+    track: Arc<TrackLocalStaticRTP>,
+    source: u32,
+    options: PublishOptions,
+}
+
+impl Media {
+    /// A peer connection with data channels, if they are wished for, and without media sections.
+    pub(crate) async fn open(
+        options: &ParticipantOptions,
+        tasks: Arc<Tasks>,
+        events: broadcast::Sender<Event>,
+        receptions: Receptions,
+    ) -> Result<Self> {
+        let (connected_sender, connected) = watch::channel(false);
+        let remote_tracks = RemoteTracks::default();
+        let handler = Arc::new(Handler {
+            tasks: tasks.clone(),
+            events: events.clone(),
+            receptions,
+            remote_tracks: remote_tracks.clone(),
+            connected: connected_sender,
+        });
+        let connection = peer::connection(tasks.clone(), handler, options.address).await?;
+        let (mut reliable, mut lossy) = (None, None);
+        if options.data {
+            let unreliable = RTCDataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
+            for (channel, label, init) in [(&mut reliable, "reliable", None), (&mut lossy, "lossy", Some(unreliable))] {
+                let opened = connection.create_data_channel(label, init).await?;
+                tasks.start(hear_data(label.to_owned(), opened.clone(), events.clone()));
+                *channel = Some(opened);
+            }
+        }
+        Ok(Self {
+            connection,
+            tasks,
+            connected,
+            remote_tracks,
+            reliable,
+            lossy,
+            unoffered: Vec::new(),
+            unnamed: BTreeMap::new(),
+        })
+    }
+
+    /// Whether the media connection is there.
+    pub(crate) fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
+    }
+
+    /// Add a sending section for a new track.
+    pub(crate) async fn add_track(&mut self, options: PublishOptions) -> Result<()> {
+        let (source, track) = peer::local_track(options.source.kind());
+        let init = RTCRtpTransceiverInit {
+            direction: RTCRtpTransceiverDirection::Sendonly,
+            streams: vec!["stream".to_owned()],
+            send_encodings: Vec::new(),
+        };
+        let transceiver = self.connection.add_transceiver_from_track(track.clone(), Some(init)).await?;
+        self.unoffered.push(Section { transceiver, track, source, options });
+        Ok(())
+    }
+
+    /// Add sections to receive in.
+    pub(crate) async fn add_receiving_sections(&self, audio: u32, video: u32) -> Result<()> {
+        for (kind, count) in [(TrackKind::Audio, audio), (TrackKind::Video, video)] {
+            for _ in 0..count {
+                let init = RTCRtpTransceiverInit {
+                    direction: RTCRtpTransceiverDirection::Recvonly,
+                    streams: Vec::new(),
+                    send_encodings: Vec::new(),
+                };
+                self.connection.add_transceiver_from_kind(peer::codec_kind(kind), Some(init)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next offer, and what is to be said before it.
+    pub(crate) async fn offer(&mut self, restarts_ice: bool) -> Result<(Vec<Publish>, String)> {
+        let options = restarts_ice.then_some(RTCOfferOptions { ice_restart: true });
+        let offer = self.connection.create_offer(options).await?;
+        let sdp = offer.sdp.clone();
+        self.connection.set_local_description(offer).await?;
+        let mut publications = Vec::new();
+        for section in self.unoffered.drain(..) {
+            let mid = section.transceiver.mid().await?.context("a section without mid after the offer")?;
+            let PublishOptions { source, muted, .. } = section.options;
+            publications.push(Publish { mid: mid.clone(), source, muted });
+            self.unnamed.insert(mid, section);
+        }
+        Ok((publications, sdp))
+    }
+
+    /// Apply the answer to the last offer.
+    pub(crate) async fn apply_answer(&self, sdp: String) -> Result<()> {
+        let answer = RTCSessionDescription::answer(sdp)?;
+        Ok(self.connection.set_remote_description(answer).await?)
+    }
+
+    /// The server knows the section as this track: begin to send.
+    pub(crate) fn begin(&mut self, mid: &str, track: &Track, publisher: ParticipantId) -> Result<Publication> {
+        let section = self.unnamed.remove(mid).with_context(|| format!("published, but never asked for: {mid}"))?;
+        let publication = Publication::new(track.id, section.options);
+        self.tasks.start(publication::hear_requests(publication.clone(), section.track.clone()));
+        self.tasks.start(publication::send(Sending {
+            publication: publication.clone(),
+            publisher,
+            source: section.source,
+            track: section.track,
+            connected: self.connected(),
+        }));
+        Ok(publication)
+    }
+
+    /// Ask for a key frame of a track that came.
+    pub(crate) async fn request_key_frame(&self, id: TrackId) -> Result<()> {
+        let track = self.remote_tracks.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let track = track.context("nothing came of this track")?;
+        let sources = track.ssrcs().await;
+        let media_ssrc = *sources.first().context("no source")?;
+        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+        Ok(track.write_rtcp(vec![Box::new(request)]).await?)
+    }
+
+    /// Send to everybody else in the room.
+    pub(crate) async fn send_data(&self, message: &DataMessage) -> Result<()> {
+        let channel = match message.channel.as_str() {
+            "reliable" => &self.reliable,
+            "lossy" => &self.lossy,
+            other => bail!("no data channel {other:?}"),
+        };
+        let channel = channel.as_ref().context("no data channels were wished for")?;
+        Ok(channel.send(BytesMut::from(&message.payload[..])).await?)
+    }
+
+    /// Close in good order.
+    pub(crate) async fn close(&self) {
+        // The server has been told already; what cannot be closed ends with the tasks.
+        let _ = self.connection.close().await;
+        self.tasks.end();
+    }
+}
+
+/// What the stack reports.
+struct Handler {
+    tasks: Arc<Tasks>,
+    events: broadcast::Sender<Event>,
+    receptions: Receptions,
+    remote_tracks: RemoteTracks,
+    connected: watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.connected.send_replace(state == RTCPeerConnectionState::Connected);
+        // Nobody needs to listen.
+        let _ = self.events.send(Event::Connection { state: state.to_string() });
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        let label = channel.label().await.unwrap_or_default();
+        self.tasks.start(hear_data(label, channel, self.events.clone()));
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let name = track.track_id().await;
+        let Ok(id) = name.parse::<TrackId>() else {
+            let _ = self.events.send(Event::Fault { what: format!("a track that is called {name:?}") });
+            return;
+        };
+        let kind = match track.kind().await == peer::codec_kind(TrackKind::Audio) {
+            true => TrackKind::Audio,
+            false => TrackKind::Video,
+        };
+        self.remote_tracks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, track.clone());
+        self.tasks.start(hear_track(id, kind, track, self.receptions.clone(), self.events.clone()));
+    }
+}
+
+async fn hear_track(
+    id: TrackId,
+    kind: TrackKind,
+    track: Arc<dyn TrackRemote>,
+    receptions: Receptions,
+    events: broadcast::Sender<Event>,
+) {
+    while let Some(event) = track.poll().await {
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+        let is_first = {
+            let mut receptions = receptions.lock().unwrap_or_else(PoisonError::into_inner);
+            let reception = receptions.entry(id).or_insert_with(|| Reception::new(kind));
+            reception.add(Instant::now(), now_us(), &packet);
+            reception.packets == 1
+        };
+        if is_first {
+            let _ = events.send(Event::TrackStarted { track: id });
+        }
+    }
+}
+
+async fn hear_data(label: String, channel: Arc<dyn DataChannel>, events: broadcast::Sender<Event>) {
+    while let Some(event) = channel.poll().await {
+        let event = match event {
+            DataChannelEvent::OnOpen => Event::DataOpen { channel: label.clone() },
+            DataChannelEvent::OnMessage(message) => match DataMessage::read(&label, &message.data) {
+                Some(message) => Event::Data(message),
+                None => Event::Fault { what: format!("a data message of {} bytes", message.data.len()) },
+            },
+            _ => continue,
+        };
+        let _ = events.send(event);
+    }
+}
