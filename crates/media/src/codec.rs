@@ -4,7 +4,7 @@ use protocol::TrackKind;
 
 /// A codec with what must agree between sender and receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Codec {
+pub(crate) enum Codec {
     /// Opus, 48 kHz, two channels (RFC 7587).
     Opus,
     /// VP8 (RFC 7741).
@@ -30,7 +30,7 @@ pub enum Codec {
 
 /// A profile of H.264 that Plenum forwards. The level is no part of it: `level-asymmetry-allowed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum H264Profile {
+pub(crate) enum H264Profile {
     /// `42e0..`, and whatever RFC 6184 section 8.1 counts as the same.
     ConstrainedBaseline,
     /// `4200..`.
@@ -45,7 +45,7 @@ pub enum H264Profile {
 
 impl Codec {
     /// Audio or video.
-    pub const fn kind(self) -> TrackKind {
+    pub(crate) const fn kind(self) -> TrackKind {
         match self {
             Codec::Opus => TrackKind::Audio,
             _ => TrackKind::Video,
@@ -53,7 +53,7 @@ impl Codec {
     }
 
     /// Ticks of the RTP timestamp per second.
-    pub const fn clock_rate(self) -> u32 {
+    pub(crate) const fn clock_rate(self) -> u32 {
         match self {
             Codec::Opus => 48_000,
             _ => 90_000,

@@ -1,9 +1,35 @@
-//! The engine: which packet goes where.
+//! The engine: all peers, tracks and subscriptions of one worker. It gives each input to the file that knows
+//! what to do with it, and collects what comes of it.
 
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
-use crate::{Command, Config, Event, Statistics, Transmit};
+use bytes::{BufMut, Bytes, BytesMut};
+use protocol::{PeerId, TrackId};
+use slab::Slab;
+
+use crate::demux::{self, AddressBook};
+use crate::feedback::FeedbackDesk;
+use crate::inbound::Track;
+use crate::negotiation;
+use crate::peer::Peer;
+use crate::router::Router;
+use crate::rtp::packet::is_rtcp;
+use crate::statistics::{DropReason, Statistics};
+use crate::transport::{
+    self, DataMessage, DatagramKind, Identity, MessageKind, Outbox, Path, Transport, TransportEvent,
+};
+use crate::upkeep;
+use crate::{Command, Config, Event, Transmit};
+
+mod commands;
+
+/// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
+const TICK: Duration = Duration::from_millis(20);
+/// Ticks in a second: each peer's reports go out on one of them, so that not all go out at once.
+const TICKS: usize = 50;
 
 /// An engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -18,39 +44,400 @@ pub enum SetupError {
 
 /// All peers, tracks and subscriptions of one worker.
 pub struct Engine {
+    config: Config,
+    identity: Identity,
+    peers: Slab<Peer>,
+    peer_places: HashMap<PeerId, usize>,
+    tracks: Slab<Track>,
+    track_places: HashMap<TrackId, usize>,
+    /// Peers that share their data, in the order of coming.
+    data_groups: HashMap<u64, Vec<usize>>,
+    addresses: AddressBook,
+    events: VecDeque<Event>,
+    /// Peers with something to send at the end of the turn.
+    dirty: Vec<usize>,
+    /// Answers to STUN requests: they go to where the request came from, whatever path is nominated.
+    stun_answers: Vec<(Path, Vec<u8>)>,
+    /// Goodbyes of peers that are gone.
+    farewells: Vec<(Path, Outbox)>,
     statistics: Statistics,
+    next_tick: Instant,
+    ticks: usize,
+    scratch: Vec<u8>,
 }
 
 impl Engine {
     /// An engine without peers, with a new DTLS certificate.
-    pub fn new(_now: Instant, _config: Config) -> Result<Self, SetupError> {
-        Ok(Self { statistics: Statistics::default() })
+    pub fn new(now: Instant, config: Config) -> Result<Self, SetupError> {
+        if config.candidates.is_empty() {
+            return Err(SetupError::NoCandidate);
+        }
+        let identity = Identity::generate().map_err(SetupError::Certificate)?;
+        Ok(Self {
+            config,
+            identity,
+            peers: Slab::new(),
+            peer_places: HashMap::new(),
+            tracks: Slab::new(),
+            track_places: HashMap::new(),
+            data_groups: HashMap::new(),
+            addresses: AddressBook::default(),
+            events: VecDeque::new(),
+            dirty: Vec::new(),
+            stun_answers: Vec::new(),
+            farewells: Vec::new(),
+            statistics: Statistics::default(),
+            next_tick: now + TICK,
+            ticks: 0,
+            scratch: Vec::new(),
+        })
     }
 
-    /// A datagram has arrived. `to` is the local address it was sent to, where known.
-    pub fn handle_datagram(&mut self, _now: Instant, _from: SocketAddr, _to: Option<IpAddr>, _datagram: &mut [u8]) {}
+    /// A datagram has arrived. `to` is the local address it was sent to, where known. It is decrypted in place.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, datagram: &mut [u8]) {
+        let Some(kind) = transport::classify(datagram) else {
+            return self.statistics.drop_for(DropReason::Malformed);
+        };
+        let known = self.addresses.peer(from);
+        let place = match kind {
+            // A request says itself whose it is: the address may have been somebody else's.
+            DatagramKind::Stun => self.place_by_name(datagram),
+            DatagramKind::Dtls | DatagramKind::Media => known,
+        };
+        let Some(place) = place else {
+            return self.statistics.drop_for(match kind {
+                DatagramKind::Stun => DropReason::StunUnauthorized,
+                DatagramKind::Dtls => DropReason::DtlsUnvalidated,
+                DatagramKind::Media => DropReason::UnknownAddress,
+            });
+        };
+        self.serve(now, place, |engine| {
+            let result = match kind {
+                DatagramKind::Stun => engine.handle_stun(now, place, Path { remote: from, local: to }, datagram),
+                DatagramKind::Dtls => engine.handle_dtls(now, place, datagram),
+                DatagramKind::Media => engine.handle_media(now, place, datagram),
+            };
+            if let Err(reason) = result {
+                engine.statistics.drop_for(reason);
+            }
+        });
+    }
+
+    /// The place of the peer that a STUN request names.
+    fn place_by_name(&self, datagram: &[u8]) -> Option<usize> {
+        let (worker, place) = demux::place_of(transport::ice::addressed_to(datagram)?)?;
+        (worker == self.config.worker && self.peers.contains(place)).then_some(place)
+    }
+
+    /// Serve one peer. A panic on the way ends that peer alone.
+    fn serve(&mut self, now: Instant, place: usize, serve: impl FnOnce(&mut Self)) {
+        // The engine's maps are repaired by `end_peer`, which takes every trace of the peer out of them.
+        let outcome = catch_unwind(AssertUnwindSafe(|| serve(self)));
+        if outcome.is_err() {
+            tracing::error!(place, "a panic while serving a peer; the peer is ended");
+            self.statistics.drop_for(DropReason::Panic);
+            self.end_peer(now, place, Some("a fault of the server"));
+        } else if let Some(peer) = self.peers.get(place)
+            && peer.transport.has_output()
+        {
+            self.mark_dirty(place);
+        }
+    }
+
+    fn mark_dirty(&mut self, place: usize) {
+        let peer = &mut self.peers[place];
+        if !peer.is_dirty {
+            peer.is_dirty = true;
+            self.dirty.push(place);
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, place: usize, path: Path, datagram: &[u8]) -> Result<(), DropReason> {
+        let checked = self.peers[place].transport.handle_stun(now, path, datagram)?;
+        if checked.validated {
+            if let Some(other) = self.addresses.peer(path.remote).filter(|other| *other != place) {
+                tracing::debug!(other, place, "an address changes hands");
+            }
+            self.addresses.insert(path.remote, place);
+        }
+        if let Some(evicted) = checked.evicted {
+            self.addresses.remove(evicted, place);
+        }
+        self.stun_answers.push((path, checked.answer));
+        Ok(())
+    }
+
+    fn handle_dtls(&mut self, now: Instant, place: usize, datagram: &[u8]) -> Result<(), DropReason> {
+        let peer = &mut self.peers[place];
+        let events = peer.transport.handle_dtls(now, datagram, &self.config.limits)?;
+        for event in events {
+            self.handle_transport_event(now, place, event);
+        }
+        Ok(())
+    }
+
+    fn handle_transport_event(&mut self, now: Instant, place: usize, event: TransportEvent) {
+        match event {
+            TransportEvent::Connected => {
+                let Some(peer) = self.peers.get_mut(place) else { return };
+                peer.connected_at = Some(now);
+                let after = peer.first_offer.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
+                self.events.push_back(Event::PeerConnected { peer: peer.id, after });
+                upkeep::choose_layers(now, peer, &mut self.tracks);
+                self.ask_for_key_frames(now, place);
+            }
+            TransportEvent::Data { messages, refused } => {
+                self.statistics.dropped[DropReason::Data as usize] += refused;
+                for message in messages {
+                    self.relay(now, place, message);
+                }
+            }
+            TransportEvent::Closed => self.end_peer(now, place, Some("closed by the client")),
+        }
+    }
+
+    /// A new subscriber does not wait for the next tick: each of its milliseconds is one without a picture.
+    fn ask_for_key_frames(&mut self, now: Instant, place: usize) {
+        let tracks = self.peers[place].outbound.iter().map(|outbound| outbound.track);
+        let mut publishers: Vec<usize> = tracks.map(|track| self.tracks[track].publisher).collect();
+        publishers.sort_unstable();
+        publishers.dedup();
+        for publisher in publishers {
+            self.look_after_publisher(now, publisher);
+        }
+    }
+
+    fn look_after_publisher(&mut self, now: Instant, place: usize) {
+        let peer = &mut self.peers[place];
+        upkeep::serve_publisher(now, peer, &mut self.tracks, &mut self.statistics, &mut self.events);
+        if peer.transport.has_output() {
+            self.mark_dirty(place);
+        }
+    }
+
+    fn handle_media(&mut self, now: Instant, place: usize, datagram: &mut [u8]) -> Result<(), DropReason> {
+        let transport = &mut self.peers[place].transport;
+        if is_rtcp(datagram) {
+            let length = transport.open_rtcp(datagram)?;
+            transport.ice.note_consent(now);
+            let Self { peers, tracks, statistics, .. } = self;
+            FeedbackDesk { now, peers, tracks, statistics }.handle(place, &datagram[..length])?;
+            self.ask_for_key_frames(now, place);
+            return Ok(());
+        }
+        let length = transport.open_rtp(datagram)?;
+        transport.ice.note_consent(now);
+        let mut router = Router {
+            now,
+            peers: &mut self.peers,
+            tracks: &mut self.tracks,
+            statistics: &mut self.statistics,
+            events: &mut self.events,
+            dirty: &mut self.dirty,
+            inbound_ssrcs: self.config.limits.inbound_ssrcs,
+            scratch: &mut self.scratch,
+        };
+        router.route(place, &datagram[..length])
+    }
+
+    /// A data message to everybody else of the group who has a channel of that label: the sender's participant
+    /// id in 16 characters, a byte for its kind, then the message.
+    fn relay(&mut self, now: Instant, from: usize, message: DataMessage) {
+        let Some(sender) = self.peers.get(from) else { return };
+        if !sender.publishes_data {
+            return self.statistics.drop_for(DropReason::Data);
+        }
+        let mut payload = BytesMut::with_capacity(17 + message.payload.len());
+        payload.put_slice(sender.participant.to_string().as_bytes());
+        payload.put_u8(match message.kind {
+            MessageKind::Binary => 0,
+            MessageKind::Text => 1,
+        });
+        payload.put_slice(&message.payload);
+        let payload: Bytes = payload.freeze();
+        let group = self.data_groups.get(&sender.data_group).cloned().unwrap_or_default();
+        for place in group.into_iter().filter(|place| *place != from) {
+            match self.peers[place].transport.send_data(now, &message.label, MessageKind::Binary, &payload) {
+                Ok(true) => {
+                    self.statistics.data_messages += 1;
+                    self.mark_dirty(place);
+                }
+                Ok(false) => {}
+                Err(reason) => self.statistics.drop_for(reason),
+            }
+        }
+    }
 
     /// Do what a command asks.
-    pub fn handle_command(&mut self, _now: Instant, _command: Command) {}
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        commands::handle(self, now, command);
+    }
 
     /// Do what is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now < self.next_tick {
+            return;
+        }
+        // After a long turn one tick makes up for all that were missed.
+        self.next_tick = now + TICK;
+        self.ticks = self.ticks.wrapping_add(1);
+        let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.serve(now, place, |engine| engine.look_after(now, place));
+        }
+    }
+
+    fn look_after(&mut self, now: Instant, place: usize) {
+        // A peer may have ended since the list was made.
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        if let Some(reason) = overdue(now, peer, &self.config) {
+            return self.end_peer(now, place, Some(reason));
+        }
+        if peer.transport.wants_timeouts()
+            && let Some(event) = peer.transport.handle_timeout(now)
+        {
+            self.handle_transport_event(now, place, event);
+        }
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        upkeep::choose_layers(now, peer, &mut self.tracks);
+        if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
+            upkeep::report(now, peer, &mut self.tracks);
+        }
+        if !peer.tracks.is_empty() {
+            self.look_after_publisher(now, place);
+        }
+    }
+
+    /// End a peer: its tracks, its subscriptions, its addresses. With a reason it is reported.
+    fn end_peer(&mut self, now: Instant, place: usize, reason: Option<&str>) {
+        let Some(mut peer) = self.peers.try_remove(place) else { return };
+        peer.transport.close(now);
+        if let Some(path) = peer.transport.ice.path() {
+            self.farewells.push((path, peer.transport.take_outbox()));
+        }
+        for address in peer.addresses() {
+            self.addresses.remove(address, place);
+        }
+        self.peer_places.remove(&peer.id);
+        if let Some(group) = self.data_groups.get_mut(&peer.data_group) {
+            group.retain(|other| *other != place);
+            if group.is_empty() {
+                self.data_groups.remove(&peer.data_group);
+            }
+        }
+        self.dirty.retain(|dirty| *dirty != place);
+        for (_, track) in &mut self.tracks {
+            track.subscribers.retain(|subscriber| subscriber.peer != place);
+            track.wanted_by.retain(|wanted| *wanted != place);
+        }
+        for track in peer.tracks {
+            self.end_track(track);
+        }
+        if let Some(reason) = reason {
+            self.events.push_back(Event::PeerEnded { peer: peer.id, reason: reason.to_owned() });
+        }
+    }
+
+    /// Forget a track, and every subscription to it. The publisher's own list is the caller's to mend.
+    fn end_track(&mut self, index: usize) {
+        let Some(track) = self.tracks.try_remove(index) else { return };
+        self.track_places.remove(&track.id);
+        for place in track.wanted_by {
+            let Some(peer) = self.peers.get_mut(place) else { continue };
+            peer.outbound.retain(|outbound| outbound.track != index);
+            peer.unbound.retain(|unbound| *unbound != index);
+        }
+    }
 
     /// When `handle_timeout` is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        (!self.peers.is_empty()).then_some(self.next_tick)
     }
 
-    /// What has happened since.
+    /// What has happened since. To be drained when all commands of a turn are given: only then are missing
+    /// sections asked for, all at once.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        if self.events.is_empty() {
+            for (_, peer) in &mut self.peers {
+                if std::mem::take(&mut peer.sections_changed) {
+                    self.events.extend(negotiation::required_sections(peer, &self.tracks));
+                }
+            }
+        }
+        self.events.pop_front()
     }
 
     /// Hand out what is to be sent. Called at the end of each turn.
-    pub fn flush(&mut self, _now: Instant, _send: impl FnMut(Transmit<'_>)) {}
+    pub fn flush(&mut self, _now: Instant, mut send: impl FnMut(Transmit<'_>)) {
+        for (path, answer) in self.stun_answers.drain(..) {
+            send(Transmit { to: path.remote, from: path.local, contents: &answer, segment_size: None });
+        }
+        for (path, mut outbox) in self.farewells.drain(..) {
+            outbox.flush(Some(path), &mut send);
+        }
+        for place in self.dirty.drain(..) {
+            if let Some(peer) = self.peers.get_mut(place) {
+                peer.is_dirty = false;
+                peer.transport.flush(&mut send);
+            }
+        }
+    }
 
-    /// What was counted so far.
+    /// What was counted so far, and how many there are now.
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        let connected = self.peers.iter().filter(|(_, peer)| peer.transport.is_connected()).count();
+        Statistics {
+            peers_connected: connected as u64,
+            peers_connecting: (self.peers.len() - connected) as u64,
+            tracks: self.tracks.len() as u64,
+            subscriptions: self.peers.iter().map(|(_, peer)| peer.outbound.len() as u64).sum(),
+            ..self.statistics
+        }
+    }
+
+    /// Assert what must always hold. For tests.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        assert_eq!(self.peers.len(), self.peer_places.len());
+        assert_eq!(self.tracks.len(), self.track_places.len());
+        assert_eq!(self.data_groups.values().map(Vec::len).sum::<usize>(), self.peers.len());
+        for (index, track) in &self.tracks {
+            assert!(self.peers[track.publisher].tracks.contains(&index));
+            for subscriber in &track.subscribers {
+                let peer = &self.peers[subscriber.peer];
+                assert!(peer.outbound.iter().any(|outbound| outbound.ssrc == subscriber.ssrc && outbound.track == index));
+            }
+            for place in &track.wanted_by {
+                let peer = &self.peers[*place];
+                let bound = peer.outbound.iter().filter(|outbound| outbound.track == index).count();
+                let unbound = peer.unbound.iter().filter(|unbound| **unbound == index).count();
+                assert_eq!(bound + unbound, 1, "{} is bound once or waits once", track.id);
+            }
+        }
+        let addresses: usize = self.peers.iter().map(|(_, peer)| peer.addresses().len()).sum();
+        assert!(self.addresses.len() <= addresses);
     }
 }
+
+/// Why a peer's time is over, if it is.
+fn overdue(now: Instant, peer: &Peer, config: &Config) -> Option<&'static str> {
+    let limits = &config.limits;
+    let first_offer = peer.first_offer?;
+    if !peer.transport.is_connected() {
+        let waited = now.saturating_duration_since(first_offer);
+        return (waited > limits.connect_time).then_some("ICE and DTLS were not done in time");
+    }
+    let silent = now.saturating_duration_since(peer.transport.ice.last_consent());
+    (silent > limits.consent_time).then_some("nothing was heard from the client")
+}
+
+impl Engine {
+    /// A transport for a new peer at this place.
+    fn transport(&self, now: Instant, place: usize) -> Transport {
+        let credentials = demux::credentials(self.config.worker, place, self.identity.random());
+        Transport::new(now, self.identity.clone(), credentials, &self.config.limits)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 /// A header extension, by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Extension {
+pub(crate) enum Extension {
     /// The media section (RFC 9143).
     Mid,
     /// The simulcast layer (RFC 8852).
@@ -31,7 +31,7 @@ pub enum Extension {
 
 impl Extension {
     /// Every extension Plenum knows.
-    pub const ALL: [Extension; 12] = [
+    pub(crate) const ALL: [Extension; 12] = [
         Extension::Mid,
         Extension::RtpStreamId,
         Extension::RepairedRtpStreamId,
@@ -47,7 +47,7 @@ impl Extension {
     ];
 
     /// The URI in `a=extmap`.
-    pub const fn uri(self) -> &'static str {
+    pub(crate) const fn uri(self) -> &'static str {
         match self {
             Extension::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
             Extension::RtpStreamId => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
@@ -69,13 +69,13 @@ impl Extension {
     }
 
     /// The extension with this URI.
-    pub fn from_uri(uri: &str) -> Option<Self> {
+    pub(crate) fn from_uri(uri: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|extension| extension.uri() == uri)
     }
 
     /// Whether it says something about the media, to be passed from publisher to subscriber; the others
     /// are about one hop, and are written anew or left out.
-    pub const fn is_end_to_end(self) -> bool {
+    pub(crate) const fn is_end_to_end(self) -> bool {
         matches!(
             self,
             Extension::AudioLevel
@@ -90,24 +90,24 @@ impl Extension {
 
 /// The number (1 to 255) that a media section gives each extension.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExtensionMap {
+pub(crate) struct ExtensionMap {
     ids: [u8; Extension::ALL.len()],
 }
 
 impl ExtensionMap {
     /// Give an extension a number; 0 takes it away.
-    pub fn set(&mut self, extension: Extension, id: u8) {
+    pub(crate) fn set(&mut self, extension: Extension, id: u8) {
         self.ids[extension as usize] = id;
     }
 
     /// The number of an extension.
-    pub fn id(&self, extension: Extension) -> Option<u8> {
+    pub(crate) fn id(&self, extension: Extension) -> Option<u8> {
         let id = self.ids[extension as usize];
         (id != 0).then_some(id)
     }
 
     /// The extension with a number.
-    pub fn extension(&self, id: u8) -> Option<Extension> {
+    pub(crate) fn extension(&self, id: u8) -> Option<Extension> {
         if id == 0 {
             return None;
         }

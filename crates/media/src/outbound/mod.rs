@@ -1,4 +1,8 @@
 //! What one subscriber gets of one track. It never reads a packet from the network, nor encrypts one.
 
-pub(crate) mod layer_selector;
-pub(crate) mod rewriter;
+mod layer_selector;
+mod retransmission;
+mod rewriter;
+mod track;
+
+pub(crate) use track::{FirstNumbers, Forwarded, OutboundTrack, vp8_of};

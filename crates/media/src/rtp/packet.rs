@@ -280,6 +280,7 @@ mod tests {
             Packet::parse(&bytes).is_none()
         };
         assert!(with(0, 0x71), "version 1");
+        assert!(with(0, 0xf1), "version 3");
         assert!(with(32, 0), "padding of no bytes");
         assert!(with(32, 6), "more padding than body");
         assert!(!with(32, 5), "all of the body is padding");

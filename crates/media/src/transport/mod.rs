@@ -9,7 +9,6 @@ mod replay;
 pub(crate) mod rtcp;
 mod srtp;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -141,14 +140,11 @@ impl Transport {
     }
 
     /// Open an RTP packet in place; gives its plain length.
-    pub(crate) fn open_rtp(
-        &mut self,
-        packet: &mut [u8],
-        ssrc: u32,
-        sequence_number: u16,
-        header: usize,
-    ) -> Result<usize, DropReason> {
+    pub(crate) fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
         let srtp = self.srtp.as_mut().ok_or(DropReason::NotConnected)?;
+        let header = header_length(packet).ok_or(DropReason::Malformed)?;
+        let sequence_number = u16::from_be_bytes([packet[2], packet[3]]);
+        let ssrc = u32::from_be_bytes([packet[8], packet[9], packet[10], packet[11]]);
         srtp.open_rtp(packet, ssrc, sequence_number, header)
     }
 
@@ -241,10 +237,21 @@ impl Transport {
         self.outbox.flush(self.ice.path(), send);
     }
 
-    /// Whether this address has proven itself to be the client's.
-    pub(crate) fn is_validated(&self, remote: SocketAddr) -> bool {
-        self.ice.is_validated(remote)
+    /// What waits, for a transport that is at its end.
+    pub(crate) fn take_outbox(&mut self) -> Outbox {
+        std::mem::take(&mut self.outbox)
     }
+}
+
+/// Bytes of an RTP packet that are in the clear: fixed header, CSRCs, and the extension block.
+fn header_length(packet: &[u8]) -> Option<usize> {
+    let sources = 12 + 4 * usize::from(packet.first()? & 0x0F);
+    if packet[0] & 0x10 == 0 {
+        return (packet.len() >= sources).then_some(sources);
+    }
+    let words = packet.get(sources + 2..sources + 4)?;
+    let length = sources + 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
+    (packet.len() >= length).then_some(length)
 }
 
 /// The kind of a datagram, by its first byte (RFC 7983).

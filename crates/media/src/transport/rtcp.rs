@@ -158,8 +158,40 @@ fn append(out: &mut Vec<u8>, packet: Result<bytes::BytesMut, Error>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use rtc::rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
+    use rtc::shared::marshal::Unmarshal;
+
     use super::*;
+
+    /// Transport-wide feedback as the library reads it: each number with its arrival in microseconds after the
+    /// reference time.
+    pub(crate) fn arrivals(packet: &[u8]) -> Vec<(u16, Option<i64>)> {
+        let feedback = TransportLayerCc::unmarshal(&mut &packet[..]).unwrap();
+        let mut symbols = Vec::new();
+        for chunk in &feedback.packet_chunks {
+            match chunk {
+                PacketStatusChunk::RunLengthChunk(run) => {
+                    symbols.extend(std::iter::repeat_n(run.packet_status_symbol, run.run_length.into()));
+                }
+                PacketStatusChunk::StatusVectorChunk(vector) => symbols.extend(vector.symbol_list.iter().copied()),
+            }
+        }
+        symbols.truncate(feedback.packet_status_count.into());
+        let mut differences = feedback.recv_deltas.iter();
+        let mut time = i64::from(feedback.reference_time) * 64_000;
+        let numbers = (0..).map(|step| feedback.base_sequence_number.wrapping_add(step));
+        numbers
+            .zip(symbols)
+            .map(|(number, symbol)| {
+                let arrived = symbol != SymbolTypeTcc::PacketNotReceived;
+                (number, arrived.then(|| {
+                    time += differences.next().unwrap().delta;
+                    time
+                }))
+            })
+            .collect()
+    }
 
     #[test]
     fn what_is_written_reads_back() {

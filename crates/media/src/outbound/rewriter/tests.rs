@@ -223,6 +223,21 @@ fn skips_at_the_end_of_a_source_do_not_reach_into_the_next() {
 }
 
 #[test]
+fn once_a_switch_is_asked_for_the_old_source_is_over() {
+    let mut desk = Desk::new();
+    desk.number(0, 100);
+    desk.number(0, 102);
+    assert!(desk.rewriter.timestamp(0, 0).is_some());
+    desk.rewriter.switch(1, None);
+    assert!(
+        desk.skip(0, 101),
+        "nobody is to forward it because its number is promised"
+    );
+    assert_eq!(desk.rewriter.timestamp(0, 0), None);
+    assert_eq!(desk.rewriter.timestamp(1, 0), None, "not known yet");
+}
+
+#[test]
 fn the_memory_of_skips_is_bounded() {
     let mut desk = Desk::new();
     for sequence in 0..1_000 {

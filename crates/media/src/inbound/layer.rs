@@ -1,0 +1,97 @@
+//! One inbound stream of a track: its only one, or a simulcast layer. It counts and keeps what comes, and
+//! never knows who receives it.
+
+use std::time::{Duration, Instant};
+
+use super::key_frame::KeyFrameRequests;
+use super::nack::{Arrival, MissingPackets};
+use super::reception::ReceptionCount;
+use super::{PacketCache, SenderClock};
+use crate::Limits;
+use crate::rtp::packet::Packet;
+use crate::rtp::sequence::Unwrapper;
+use crate::transport::rtcp;
+
+/// A layer without a packet for this long is not being sent.
+const IDLE: Duration = Duration::from_millis(1_500);
+
+/// One inbound stream.
+pub(crate) struct Layer {
+    /// The layer's name in simulcast (RFC 8851).
+    pub(crate) rid: Option<String>,
+    /// Known from the offer, or from the first packet that names its section and layer.
+    pub(crate) ssrc: Option<u32>,
+    pub(crate) cache: PacketCache,
+    pub(crate) key_frames: KeyFrameRequests,
+    unwrapper: Unwrapper,
+    missing: MissingPackets,
+    reception: ReceptionCount,
+    last_packet: Option<Instant>,
+}
+
+impl Layer {
+    pub(crate) fn new(rid: Option<String>, ssrc: Option<u32>, clock_rate: u32, cached: usize, limits: &Limits) -> Self {
+        Self {
+            rid,
+            ssrc,
+            cache: PacketCache::new(cached),
+            key_frames: KeyFrameRequests::new(limits.key_frame_interval),
+            unwrapper: Unwrapper::default(),
+            missing: MissingPackets::default(),
+            reception: ReceptionCount::new(clock_rate),
+            last_packet: None,
+        }
+    }
+
+    /// A packet has come, for the first time or as a retransmission. Gives its extended number; `None` if it
+    /// was here before.
+    pub(crate) fn on_packet(&mut self, now: Instant, packet: &Packet<'_>, plain: &[u8]) -> Option<(u64, Arrival)> {
+        let sequence = self.unwrapper.unwrap(packet.sequence_number);
+        let arrival = self.missing.on_packet(now, sequence);
+        match arrival {
+            Arrival::Old => return None,
+            // What is lost cannot be asked for packet by packet any more.
+            Arrival::Broken => self.key_frames.want(),
+            Arrival::New | Arrival::Recovered => {}
+        }
+        self.last_packet = Some(now);
+        self.reception.on_packet(now, sequence, packet.timestamp);
+        self.cache.store(sequence, plain);
+        Some((sequence, arrival))
+    }
+
+    /// Whether the publisher sends this layer.
+    pub(crate) fn is_active(&self, now: Instant) -> bool {
+        self.last_packet.is_some_and(|last| now.saturating_duration_since(last) < IDLE)
+    }
+
+    /// The packets to ask the publisher for now; those asked for in vain need a key frame.
+    pub(crate) fn missing(&mut self, now: Instant, requests: &mut Vec<u16>) {
+        if !self.missing.is_empty() && self.missing.due(now, requests) {
+            self.key_frames.want();
+        }
+    }
+
+    pub(crate) fn on_sender_report(&mut self, clock: SenderClock) {
+        self.reception.on_sender_report(clock);
+    }
+
+    pub(crate) fn sender_clock(&self) -> Option<SenderClock> {
+        self.reception.sender_clock()
+    }
+
+    /// The block of a receiver report.
+    pub(crate) fn reception(&mut self, now: Instant) -> Option<rtcp::Reception> {
+        let ssrc = self.ssrc?;
+        let figures = self.reception.figures(now)?;
+        Some(rtcp::Reception {
+            ssrc,
+            fraction_lost: figures.fraction_lost,
+            total_lost: figures.total_lost,
+            extended_sequence_number: figures.extended_sequence_number,
+            jitter: figures.jitter,
+            last_sender_report: figures.last_sender_report,
+            delay: figures.delay,
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! What peers publish: the tracks, their layers, and what publishers are told about them.
+
+mod cache;
+mod key_frame;
+mod layer;
+mod nack;
+mod rate;
+mod reception;
+mod speaking;
+pub(crate) mod track;
+mod transport_cc;
+
+pub(crate) use cache::PacketCache;
+pub(crate) use layer::Layer;
+pub(crate) use nack::Arrival;
+pub(crate) use rate::RateLimit;
+pub(crate) use reception::{SenderClock, ticks};
+pub(crate) use track::Track;
+pub(crate) use transport_cc::ArrivalRecorder;

@@ -1,0 +1,145 @@
+//! A published track: its media section, its layers, and who receives it.
+
+use std::time::Instant;
+
+use protocol::{ParticipantId, TrackId, TrackKind};
+
+use super::Layer;
+use super::speaking::SpeechDetector;
+use crate::Limits;
+use crate::codec::Codec;
+use crate::extension::ExtensionMap;
+use crate::sdp::OfferedSection;
+
+/// Sound is not repaired by retransmission, so little of it is kept.
+const CACHED_AUDIO: usize = 32;
+
+/// A payload type of the publisher's section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// Media of this codec.
+    Media { codec: Codec, nack: bool },
+    /// Retransmissions (RFC 4588) of this payload type.
+    Retransmission { of: u8 },
+}
+
+/// A subscription to a track that has a media section: the subscriber, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    /// The peer's place in the engine.
+    pub(crate) peer: usize,
+    /// The SSRC by which the peer knows it.
+    pub(crate) ssrc: u32,
+}
+
+/// A published track.
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    /// The publisher's place in the engine.
+    pub(crate) publisher: usize,
+    /// Whose it is: tracks of one participant are played in sync.
+    pub(crate) participant: ParticipantId,
+    pub(crate) kind: TrackKind,
+    pub(crate) mid: String,
+    pub(crate) muted: bool,
+    pub(crate) extensions: ExtensionMap,
+    /// Lowest first; empty until an offer has the track's section.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) speech: SpeechDetector,
+    /// Everybody it is sent to.
+    pub(crate) subscribers: Vec<Subscriber>,
+    /// Everybody it should be sent to, with or without a section yet: places in the engine.
+    pub(crate) wanted_by: Vec<usize>,
+    payloads: Vec<(u8, Payload)>,
+}
+
+impl Track {
+    pub(crate) fn new(
+        id: TrackId,
+        publisher: usize,
+        participant: ParticipantId,
+        kind: TrackKind,
+        mid: String,
+        muted: bool,
+    ) -> Self {
+        Self {
+            id,
+            publisher,
+            participant,
+            kind,
+            mid,
+            muted,
+            extensions: ExtensionMap::default(),
+            layers: Vec::new(),
+            speech: SpeechDetector::new(),
+            subscribers: Vec::new(),
+            wanted_by: Vec::new(),
+            payloads: Vec::new(),
+        }
+    }
+
+    /// An offer has the track's section: take its payload types, extensions and layers. Gives the SSRCs
+    /// it names, with the layer of each and whether it carries retransmissions.
+    pub(crate) fn negotiate(&mut self, section: &OfferedSection, limits: &Limits) -> Vec<(u32, usize, bool)> {
+        self.extensions = section.inbound_extensions();
+        self.payloads = payloads(section);
+        let clock_rate = section.codecs.first().map_or(90_000, |offered| offered.codec.clock_rate());
+        let cached = match self.kind {
+            TrackKind::Audio => CACHED_AUDIO,
+            TrackKind::Video => limits.cached_packets,
+        };
+        let layer = |rid, ssrc| Layer::new(rid, ssrc, clock_rate, cached, limits);
+        if self.layers.is_empty() {
+            self.layers = match (&section.rids[..], &section.simulcast_ssrcs[..]) {
+                ([], []) => vec![layer(None, section.ssrcs.first().copied())],
+                ([], ssrcs) => ssrcs.iter().map(|ssrc| layer(None, Some(*ssrc))).collect(),
+                (rids, _) => rids.iter().map(|rid| layer(Some(rid.clone()), None)).collect(),
+            };
+            self.layers.truncate(MAX_LAYERS);
+        } else if let ([only], [], Some(ssrc)) = (&mut self.layers[..], &section.rids[..], section.ssrcs.first()) {
+            only.ssrc = Some(*ssrc);
+        }
+        let mut streams = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Some(ssrc) = layer.ssrc else { continue };
+            streams.push((ssrc, index, false));
+            streams.extend(section.rtx_ssrc(ssrc).map(|rtx| (rtx, index, true)));
+        }
+        streams
+    }
+
+    /// What a payload type is in this section.
+    pub(crate) fn payload(&self, payload_type: u8) -> Option<Payload> {
+        self.payloads.iter().find(|(known, _)| *known == payload_type).map(|(_, payload)| *payload)
+    }
+
+    /// The layer with this name; a track without simulcast has one without a name.
+    pub(crate) fn layer_of(&self, rid: Option<&str>) -> Option<usize> {
+        match rid {
+            Some(rid) => self.layers.iter().position(|layer| layer.rid.as_deref() == Some(rid)),
+            None => (self.layers.len() == 1).then_some(0),
+        }
+    }
+
+    /// The layer that subscribers should get: the highest that is being sent. `None` while muted.
+    pub(crate) fn best_layer(&self, now: Instant) -> Option<usize> {
+        if self.muted || self.layers.is_empty() {
+            return None;
+        }
+        Some(self.layers.iter().rposition(|layer| layer.is_active(now)).unwrap_or(0))
+    }
+}
+
+/// Simulcast has three layers in every client there is; a few more are harmless.
+const MAX_LAYERS: usize = 4;
+
+fn payloads(section: &OfferedSection) -> Vec<(u8, Payload)> {
+    let mut payloads = Vec::with_capacity(section.codecs.len() * 2);
+    for offered in &section.codecs {
+        payloads.push((offered.payload_type, Payload::Media { codec: offered.codec, nack: offered.nack }));
+        if let Some(rtx) = offered.rtx_payload_type {
+            payloads.push((rtx, Payload::Retransmission { of: offered.payload_type }));
+        }
+    }
+    payloads
+}

@@ -1,0 +1,107 @@
+//! How often a subscriber may have packets again: each at most once a round trip and a few times in all, and
+//! all of them a fifth of what is sent, so that repairs do not drown what they repair.
+
+use std::time::{Duration, Instant};
+
+/// Before the first reception report.
+const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
+const SHORTEST_ROUND_TRIP: Duration = Duration::from_millis(10);
+/// Packets whose repetitions are remembered.
+const REMEMBERED: usize = 128;
+/// The share of what is sent, as its divisor.
+const SHARE: usize = 5;
+/// What may be repeated at once, in bytes: a key frame's worth.
+const BURST: usize = 128 * 1024;
+
+#[derive(Clone, Copy)]
+struct Repeated {
+    sequence_number: u16,
+    times: u8,
+    last: Instant,
+}
+
+/// The limit of one outbound track.
+pub(crate) struct RetransmissionLimit {
+    times: u8,
+    round_trip: Duration,
+    repeated: Vec<Repeated>,
+    oldest: usize,
+    budget: usize,
+}
+
+impl RetransmissionLimit {
+    /// Each packet at most `times`.
+    pub(crate) fn new(_now: Instant, times: u8) -> Self {
+        Self { times, round_trip: ASSUMED_ROUND_TRIP, repeated: Vec::new(), oldest: 0, budget: BURST }
+    }
+
+    /// Bytes went out for the first time.
+    pub(crate) fn on_sent(&mut self, bytes: usize) {
+        self.budget = (self.budget + bytes / SHARE).min(BURST);
+    }
+
+    /// The round trip to the subscriber.
+    pub(crate) fn on_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = round_trip.max(SHORTEST_ROUND_TRIP);
+    }
+
+    /// May this packet go out again now? If so, it counts.
+    pub(crate) fn allows(&mut self, now: Instant, sequence_number: u16) -> bool {
+        if let Some(known) = self.repeated.iter_mut().find(|known| known.sequence_number == sequence_number) {
+            let is_allowed =
+                known.times < self.times && now.saturating_duration_since(known.last) >= self.round_trip;
+            if is_allowed {
+                known.times += 1;
+                known.last = now;
+            }
+            return is_allowed;
+        }
+        let first = Repeated { sequence_number, times: 1, last: now };
+        if self.repeated.len() < REMEMBERED {
+            self.repeated.push(first);
+        } else {
+            self.repeated[self.oldest] = first;
+            self.oldest = (self.oldest + 1) % REMEMBERED;
+        }
+        true
+    }
+
+    /// Take these bytes from the budget, if it has them.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let is_enough = bytes <= self.budget;
+        if is_enough {
+            self.budget -= bytes;
+        }
+        is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_repeated_once_a_round_trip_and_five_times_in_all() {
+        let mut now = Instant::now();
+        let mut limit = RetransmissionLimit::new(now, 5);
+        limit.on_round_trip(Duration::from_millis(100));
+        let mut repeated = 0;
+        for _ in 0..100 {
+            repeated += u32::from(limit.allows(now, 7));
+            now += Duration::from_millis(20);
+        }
+        assert_eq!(repeated, 5);
+        assert!(limit.allows(now, 8));
+    }
+
+    #[test]
+    fn repairs_are_a_fifth_of_what_is_sent() {
+        let mut limit = RetransmissionLimit::new(Instant::now(), 5);
+        assert!(limit.take(BURST));
+        assert!(!limit.take(1_000));
+        for _ in 0..5 {
+            limit.on_sent(1_000);
+        }
+        assert!(limit.take(1_000) && !limit.take(1));
+    }
+}

@@ -1,0 +1,313 @@
+//! What one peer gets of one track: which layer, under which numbers, in which media section. It knows the
+//! publisher only by the packets it is given.
+
+use std::time::Instant;
+
+use protocol::{ParticipantId, TrackId, TrackKind};
+
+use super::layer_selector::{Decision, LayerSelector};
+use super::retransmission::RetransmissionLimit;
+use super::rewriter::{Incoming, Rewriter, Rewritten};
+use crate::Limits;
+use crate::codec::Codec;
+use crate::extension::{Extension, ExtensionMap};
+use crate::inbound::{SenderClock, ticks};
+use crate::rtp::codec::vp8;
+use crate::rtp::packet::Packet;
+use crate::rtp::writer::{self, Header};
+use crate::sdp::{OfferedSection, SentTrack};
+use crate::transport::{OutboundIndex, Transport, rtcp};
+
+/// Extensions that one packet carries on at most.
+const EXTENSIONS: usize = 8;
+
+/// A packet of a track, ready for each subscriber.
+pub(crate) struct Forwarded<'a> {
+    /// The layer it belongs to.
+    pub(crate) layer: usize,
+    /// Its extended number there.
+    pub(crate) sequence: u64,
+    pub(crate) arrival: Instant,
+    pub(crate) packet: &'a Packet<'a>,
+    pub(crate) codec: Codec,
+    /// A decoder can begin here.
+    pub(crate) starts_key_frame: bool,
+    /// VP8's payload descriptor.
+    pub(crate) vp8: Option<vp8::Descriptor>,
+    /// The publisher's numbers for extensions.
+    pub(crate) extensions: &'a ExtensionMap,
+}
+
+/// A payload type of the subscriber's section.
+#[derive(Clone, Copy, Debug)]
+struct PayloadType {
+    codec: Codec,
+    media: u8,
+    retransmission: Option<u8>,
+}
+
+/// A subscription with a media section.
+pub(crate) struct OutboundTrack {
+    pub(crate) id: TrackId,
+    /// The track's place in the engine.
+    pub(crate) track: usize,
+    pub(crate) kind: TrackKind,
+    pub(crate) mid: String,
+    pub(crate) ssrc: u32,
+    pub(crate) rtx_ssrc: u32,
+    /// When it got its section.
+    pub(crate) bound_at: Instant,
+    pub(crate) selector: LayerSelector,
+    participant: ParticipantId,
+    payload_types: Vec<PayloadType>,
+    extensions: ExtensionMap,
+    rewriter: Rewriter,
+    position: OutboundIndex,
+    rtx_position: OutboundIndex,
+    rtx_sequence: u16,
+    packets: u32,
+    octets: u32,
+    retransmissions: RetransmissionLimit,
+}
+
+/// The numbers that a new outbound track begins with: random, so that nobody can guess them (RFC 3550
+/// section 5.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstNumbers {
+    pub(crate) ssrc: u32,
+    pub(crate) rtx_ssrc: u32,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+}
+
+impl OutboundTrack {
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn new(
+        now: Instant,
+        id: TrackId,
+        track: usize,
+        kind: TrackKind,
+        participant: ParticipantId,
+        section: &OfferedSection,
+        numbers: FirstNumbers,
+        limits: &Limits,
+    ) -> Self {
+        let payload_types = section
+            .codecs
+            .iter()
+            .map(|offered| PayloadType {
+                codec: offered.codec,
+                media: offered.payload_type,
+                retransmission: offered.rtx_payload_type,
+            })
+            .collect();
+        let clock_rate = section.codecs.first().map_or(90_000, |offered| offered.codec.clock_rate());
+        Self {
+            id,
+            track,
+            kind,
+            mid: section.mid.clone(),
+            ssrc: numbers.ssrc,
+            rtx_ssrc: numbers.rtx_ssrc,
+            bound_at: now,
+            selector: LayerSelector::new(),
+            participant,
+            payload_types,
+            extensions: section.outbound_extensions(),
+            // The first sequence number is in the lower half, so that a receiver cannot take an early
+            // reordering for a rollover (RFC 3711 section 3.3.1).
+            rewriter: Rewriter::new(numbers.sequence & 0x7FFF, numbers.timestamp, clock_rate),
+            position: OutboundIndex::default(),
+            rtx_position: OutboundIndex::default(),
+            rtx_sequence: numbers.sequence & 0x3FFF,
+            packets: 0,
+            octets: 0,
+            retransmissions: RetransmissionLimit::new(now, limits.retransmissions_of_one_packet),
+        }
+    }
+
+    /// What the answer says of the section.
+    pub(crate) fn description(&self) -> SentTrack {
+        SentTrack {
+            stream_id: self.participant.to_string(),
+            track_id: self.id.to_string(),
+            ssrc: self.ssrc,
+            rtx_ssrc: self.payload_types.iter().any(|kind| kind.retransmission.is_some()).then_some(self.rtx_ssrc),
+            cname: self.participant.to_string(),
+        }
+    }
+
+    /// The subscriber's number for a codec. H.264 is sent under another profile of the same packetization if
+    /// need be: the stream itself says which it is, and decoders read that.
+    fn payload_type(&self, codec: Codec) -> Option<PayloadType> {
+        let exact = self.payload_types.iter().find(|kind| kind.codec == codec);
+        let similar = || {
+            let Codec::H264 { packetization_mode, .. } = codec else { return None };
+            self.payload_types.iter().find(
+                |kind| matches!(kind.codec, Codec::H264 { packetization_mode: mode, .. } if mode == packetization_mode),
+            )
+        };
+        exact.or_else(similar).copied()
+    }
+
+    /// Forward a packet if it belongs to this subscriber's layer. True if it went out.
+    pub(crate) fn forward(&mut self, transport: &mut Transport, forwarded: &Forwarded<'_>) -> bool {
+        let Some(payload_type) = self.payload_type(forwarded.codec) else {
+            return false;
+        };
+        match self.selector.on_packet(forwarded.layer, forwarded.starts_key_frame) {
+            Decision::Drop => return false,
+            Decision::Switch => self.rewriter.switch(forwarded.layer as u8, None),
+            Decision::Forward => {}
+        }
+        let source = forwarded.layer as u8;
+        let vp8 = forwarded.vp8.as_ref();
+        // Padding that probes the publisher's path is of no use on the subscriber's.
+        if forwarded.packet.payload.is_empty() && self.rewriter.skip(source, forwarded.sequence, vp8) {
+            return false;
+        }
+        let incoming = Incoming {
+            sequence: forwarded.sequence,
+            timestamp: forwarded.packet.timestamp,
+            arrival: forwarded.arrival,
+        };
+        let Some(numbers) = self.rewriter.rewrite(source, incoming, vp8) else {
+            return false;
+        };
+        let mut position = self.position;
+        let ssrc = self.ssrc;
+        transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
+            let header = header(payload_type.media, forwarded.packet.marker, ssrc, numbers);
+            self.write(buffer, &header, None, forwarded.packet, forwarded.extensions, vp8, numbers)
+        });
+        self.position = position;
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(forwarded.packet.payload.len() as u32);
+        self.retransmissions.on_sent(forwarded.packet.payload.len());
+        true
+    }
+
+    /// The layer and number of a packet that the subscriber misses, if it may have it again.
+    pub(crate) fn missed(&mut self, now: Instant, sequence_number: u16) -> Option<(usize, u64)> {
+        let (source, sequence) = self.rewriter.source_of(sequence_number)?;
+        self.retransmissions.allows(now, sequence_number).then_some((source.into(), sequence))
+    }
+
+    /// Send a packet again, as RTX (RFC 4588). True if it went out: subscribers without RTX get nothing, for
+    /// sealing twice under one number would have to repeat the packet byte for byte.
+    pub(crate) fn resend(
+        &mut self,
+        transport: &mut Transport,
+        sequence_number: u16,
+        codec: Codec,
+        packet: &Packet<'_>,
+        extensions: &ExtensionMap,
+    ) -> bool {
+        let vp8 = vp8_of(codec, packet.payload);
+        let Some(payload_type) = self.payload_type(codec).and_then(|kind| kind.retransmission) else {
+            return false;
+        };
+        let Some(numbers) = self.rewriter.again(sequence_number, packet.timestamp, vp8.as_ref()) else {
+            return false;
+        };
+        if !self.retransmissions.take(packet.payload.len()) {
+            return false;
+        }
+        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        let rtx_sequence = self.rtx_sequence;
+        let mut position = self.rtx_position;
+        let ssrc = self.rtx_ssrc;
+        transport.send_rtp(&mut position, ssrc, rtx_sequence, |buffer| {
+            let outer = Rewritten { sequence_number: rtx_sequence, ..numbers };
+            let header = header(payload_type, packet.marker, ssrc, outer);
+            self.write(buffer, &header, Some(sequence_number), packet, extensions, vp8.as_ref(), numbers)
+        });
+        self.rtx_position = position;
+        true
+    }
+
+    /// Append a packet under this subscriber's numbers. Gives the length of its header.
+    #[allow(clippy::too_many_arguments)]
+    fn write(
+        &self,
+        buffer: &mut Vec<u8>,
+        header: &Header,
+        original_sequence: Option<u16>,
+        packet: &Packet<'_>,
+        publisher: &ExtensionMap,
+        vp8: Option<&vp8::Descriptor>,
+        numbers: Rewritten,
+    ) -> usize {
+        let start = buffer.len();
+        let mut extensions = [(0u8, &[][..]); EXTENSIONS];
+        let mut count = 0;
+        for (id, value) in packet.extensions() {
+            let known = publisher.extension(id).filter(|extension| extension.is_end_to_end());
+            if let Some(ours) = known.and_then(|extension| self.outbound_extension(extension))
+                && count < EXTENSIONS
+            {
+                extensions[count] = (ours, value);
+                count += 1;
+            }
+        }
+        let payload_at = writer::write_header(buffer, header, &extensions[..count]);
+        if let Some(original) = original_sequence {
+            buffer.extend_from_slice(&original.to_be_bytes());
+        }
+        let body_at = buffer.len();
+        buffer.extend_from_slice(packet.payload);
+        if let (Some(descriptor), Some(numbers)) = (vp8, numbers.vp8) {
+            descriptor.write(&mut buffer[body_at..], numbers);
+        }
+        payload_at - start
+    }
+
+    fn outbound_extension(&self, extension: Extension) -> Option<u8> {
+        self.extensions.id(extension)
+    }
+
+    /// Append a sender report: the publisher's clock as the subscriber's timestamps have it, so that sound and
+    /// picture of one participant stay together.
+    pub(crate) fn write_sender_report(&self, now: Instant, layer: usize, clock: SenderClock, clock_rate: u32, out: &mut Vec<u8>) {
+        if self.packets == 0 {
+            return;
+        }
+        let passed = now.saturating_duration_since(clock.arrival);
+        let ntp_passed = (passed.as_micros() << 32) / 1_000_000;
+        let source_timestamp = clock.rtp_time.wrapping_add(ticks(passed, clock_rate) as u32);
+        let Some(rtp_time) = self.rewriter.timestamp(layer as u8, source_timestamp) else {
+            return;
+        };
+        let ntp_time = clock.ntp_time.wrapping_add(ntp_passed as u64);
+        let cname = self.participant.to_string();
+        rtcp::write_sender_report(out, self.ssrc, ntp_time, rtp_time, self.packets, self.octets, &cname);
+    }
+
+    /// The subscriber's round trip, told by its reception report.
+    pub(crate) fn on_round_trip(&mut self, round_trip: std::time::Duration) {
+        self.retransmissions.on_round_trip(round_trip);
+    }
+
+    /// Nothing was sent yet.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.packets == 0
+    }
+}
+
+fn header(payload_type: u8, marker: bool, ssrc: u32, numbers: Rewritten) -> Header {
+    Header {
+        marker,
+        payload_type,
+        sequence_number: numbers.sequence_number,
+        timestamp: numbers.timestamp,
+        ssrc,
+    }
+}
+
+/// The VP8 descriptor of a payload, if it is VP8.
+pub(crate) fn vp8_of(codec: Codec, payload: &[u8]) -> Option<vp8::Descriptor> {
+    match codec {
+        Codec::Vp8 => vp8::Descriptor::parse(payload),
+        _ => None,
+    }
+}

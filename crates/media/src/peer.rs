@@ -1,0 +1,140 @@
+//! One client's `RTCPeerConnection`: its transport, what it publishes and what it receives. It decides nothing
+//! about who receives what.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use protocol::{ParticipantId, PeerId, TrackKind};
+
+use crate::Limits;
+use crate::extension::{Extension, ExtensionMap};
+use crate::inbound::{ArrivalRecorder, RateLimit};
+use crate::outbound::OutboundTrack;
+use crate::transport::Transport;
+
+/// What an SSRC of the client carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    /// The track's place in the engine.
+    pub(crate) track: usize,
+    pub(crate) layer: usize,
+    /// Retransmissions of the layer (RFC 4588).
+    pub(crate) is_rtx: bool,
+}
+
+/// A section of the last offer in which the client receives, or could.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReceivingSection {
+    pub(crate) mid: String,
+    pub(crate) kind: TrackKind,
+}
+
+/// One client's `RTCPeerConnection`.
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) participant: ParticipantId,
+    pub(crate) data_group: u64,
+    pub(crate) publishes_data: bool,
+    pub(crate) transport: Transport,
+    /// Places of its published tracks in the engine.
+    pub(crate) tracks: Vec<usize>,
+    pub(crate) streams: HashMap<u32, Stream>,
+    pub(crate) outbound: Vec<OutboundTrack>,
+    /// Places of tracks it should get but has no section for yet, oldest wish first.
+    pub(crate) unbound: Vec<usize>,
+    pub(crate) receiving: Vec<ReceivingSection>,
+    /// More sections were asked for since the last offer.
+    pub(crate) sections_asked: bool,
+    /// Subscriptions changed: look whether sections must be asked for.
+    pub(crate) sections_changed: bool,
+    pub(crate) arrivals: ArrivalRecorder,
+    /// The numbers of extensions that are needed before a packet's track is known: equal in all sections of a
+    /// BUNDLE (RFC 8843 section 9).
+    pub(crate) extensions: ExtensionMap,
+    /// When the first offer came.
+    pub(crate) first_offer: Option<Instant>,
+    /// When ICE and DTLS were done.
+    pub(crate) connected_at: Option<Instant>,
+    /// The ICE username fragment of the client's last offer: another one is a restart.
+    pub(crate) remote_ufrag: String,
+    pub(crate) session_id: u64,
+    pub(crate) answers: u64,
+    pub(crate) packets: RateLimit,
+    pub(crate) bytes: RateLimit,
+    pub(crate) rtcp: RateLimit,
+    /// Listed to be flushed at the end of the turn.
+    pub(crate) is_dirty: bool,
+}
+
+impl Peer {
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn new(
+        now: Instant,
+        id: PeerId,
+        participant: ParticipantId,
+        data_group: u64,
+        publishes_data: bool,
+        transport: Transport,
+        session_id: u64,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            id,
+            participant,
+            data_group,
+            publishes_data,
+            transport,
+            tracks: Vec::new(),
+            streams: HashMap::new(),
+            outbound: Vec::new(),
+            unbound: Vec::new(),
+            receiving: Vec::new(),
+            sections_asked: false,
+            sections_changed: false,
+            arrivals: ArrivalRecorder::new(now),
+            extensions: ExtensionMap::default(),
+            first_offer: None,
+            connected_at: None,
+            remote_ufrag: String::new(),
+            session_id,
+            answers: 0,
+            packets: RateLimit::new(now, limits.inbound_packets_per_second.into()),
+            bytes: RateLimit::new(now, limits.inbound_bytes_per_second as f64),
+            rtcp: RateLimit::new(now, limits.rtcp_packets_per_second.into()),
+            is_dirty: false,
+        }
+    }
+
+    /// The subscription that the client knows by this SSRC, its own or that of its retransmissions.
+    pub(crate) fn outbound_by_ssrc(&mut self, ssrc: u32) -> Option<&mut OutboundTrack> {
+        self.outbound.iter_mut().find(|outbound| outbound.ssrc == ssrc || outbound.rtx_ssrc == ssrc)
+    }
+
+    /// How many sections of this kind are there to receive in, and carry nothing.
+    pub(crate) fn free_sections(&self, kind: TrackKind) -> usize {
+        let is_free = |section: &&ReceivingSection| {
+            section.kind == kind && !self.outbound.iter().any(|outbound| outbound.mid == section.mid)
+        };
+        self.receiving.iter().filter(is_free).count()
+    }
+
+    /// The peer has an SSRC for a stream; a few are enough for anybody.
+    pub(crate) fn learn_stream(&mut self, ssrc: u32, stream: Stream, limit: usize) -> bool {
+        if self.streams.len() >= limit && !self.streams.contains_key(&ssrc) {
+            return false;
+        }
+        self.streams.insert(ssrc, stream);
+        true
+    }
+
+    /// The number of the transport-wide sequence number extension.
+    pub(crate) fn transport_sequence_number(&self) -> Option<u8> {
+        self.extensions.id(Extension::TransportSequenceNumber)
+    }
+
+    /// Addresses that have proven themselves to be this client's.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.transport.ice.validated().collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! One inbound RTP packet: whose track and layer it is, and on to each subscriber.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use protocol::TrackKind;
+use slab::Slab;
+
+use crate::event::Event;
+use crate::extension::Extension;
+use crate::inbound::track::Payload;
+use crate::inbound::{Arrival, Track};
+use crate::outbound::{Forwarded, vp8_of};
+use crate::peer::{Peer, Stream};
+use crate::rtp::codec::is_key_frame_start;
+use crate::rtp::packet::Packet;
+use crate::statistics::{DropReason, Statistics};
+
+/// What a packet needs on its way through the engine.
+pub(crate) struct Router<'a> {
+    pub(crate) now: Instant,
+    pub(crate) peers: &'a mut Slab<Peer>,
+    pub(crate) tracks: &'a mut Slab<Track>,
+    pub(crate) statistics: &'a mut Statistics,
+    pub(crate) events: &'a mut VecDeque<Event>,
+    pub(crate) dirty: &'a mut Vec<usize>,
+    pub(crate) inbound_ssrcs: usize,
+    /// For packets taken out of their retransmission.
+    pub(crate) scratch: &'a mut Vec<u8>,
+}
+
+impl Router<'_> {
+    /// A packet of the peer at `place`, opened.
+    pub(crate) fn route(&mut self, place: usize, plain: &[u8]) -> Result<(), DropReason> {
+        let packet = Packet::parse(plain).ok_or(DropReason::Malformed)?;
+        let peer = &mut self.peers[place];
+        let is_within_rate =
+            peer.packets.take(self.now, 1.0) && peer.bytes.take(self.now, plain.len() as f64);
+        if !is_within_rate {
+            return Err(DropReason::InboundRate);
+        }
+        if let Some(&[high, low]) = peer.transport_sequence_number().and_then(|id| packet.extension(id)) {
+            peer.arrivals.on_packet(self.now, packet.ssrc, u16::from_be_bytes([high, low]));
+        }
+        let stream = match peer.streams.get(&packet.ssrc) {
+            Some(stream) => *stream,
+            None => self.learn(place, &packet).ok_or(DropReason::UnknownSsrc)?,
+        };
+        self.statistics.inbound_packets += 1;
+        self.statistics.inbound_bytes += plain.len() as u64;
+        if !stream.is_rtx {
+            return self.accept(stream, &packet, plain);
+        }
+        // A probe: RTX with nothing in it.
+        if packet.payload.len() <= 2 {
+            return Ok(());
+        }
+        let mut scratch = std::mem::take(self.scratch);
+        let original = self.unpack(stream, &packet, plain, &mut scratch);
+        let result = match original.and_then(|()| Packet::parse(&scratch)) {
+            Some(original) => self.accept(stream, &original, &scratch),
+            None => Err(DropReason::Malformed),
+        };
+        *self.scratch = scratch;
+        result
+    }
+
+    /// An SSRC that no offer named: the packet itself names its section, and its layer (RFC 8843 section 9.2,
+    /// RFC 8852).
+    fn learn(&mut self, place: usize, packet: &Packet<'_>) -> Option<Stream> {
+        let peer = &mut self.peers[place];
+        let text = |extension: Extension| {
+            let id = peer.extensions.id(extension)?;
+            std::str::from_utf8(packet.extension(id)?).ok()
+        };
+        let mid = text(Extension::Mid)?;
+        let track = *peer.tracks.iter().find(|index| self.tracks[**index].mid == mid)?;
+        let repaired = text(Extension::RepairedRtpStreamId);
+        let rid = repaired.or_else(|| text(Extension::RtpStreamId));
+        let is_rtx = match self.tracks[track].payload(packet.payload_type)? {
+            Payload::Media { .. } => false,
+            Payload::Retransmission { .. } => true,
+        };
+        let layer = self.tracks[track].layer_of(rid)?;
+        let stream = Stream { track, layer, is_rtx };
+        if !peer.learn_stream(packet.ssrc, stream, self.inbound_ssrcs) {
+            return None;
+        }
+        if !is_rtx {
+            self.tracks[track].layers[layer].ssrc = Some(packet.ssrc);
+        }
+        Some(stream)
+    }
+
+    /// The packet that a retransmission carries (RFC 4588 section 4), into `scratch`.
+    fn unpack(&self, stream: Stream, packet: &Packet<'_>, plain: &[u8], scratch: &mut Vec<u8>) -> Option<()> {
+        let track = &self.tracks[stream.track];
+        let Payload::Retransmission { of } = track.payload(packet.payload_type)? else {
+            return None;
+        };
+        let ssrc = track.layers[stream.layer].ssrc?;
+        let (original_sequence, payload) = packet.payload.split_at(2);
+        scratch.clear();
+        scratch.extend_from_slice(&plain[..packet.header_len]);
+        scratch.extend_from_slice(payload);
+        scratch[0] &= !0x20;
+        scratch[1] = scratch[1] & 0x80 | of;
+        scratch[2..4].copy_from_slice(original_sequence);
+        scratch[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        Some(())
+    }
+
+    /// A packet of a known layer: count it, keep it, forward it.
+    fn accept(&mut self, stream: Stream, packet: &Packet<'_>, plain: &[u8]) -> Result<(), DropReason> {
+        let track = &mut self.tracks[stream.track];
+        let Some(Payload::Media { codec, .. }) = track.payload(packet.payload_type) else {
+            return Err(DropReason::UnknownSsrc);
+        };
+        let layer = track.layers.get_mut(stream.layer).ok_or(DropReason::UnknownSsrc)?;
+        let Some((sequence, arrival)) = layer.on_packet(self.now, packet, plain) else {
+            return Ok(());
+        };
+        if arrival == Arrival::Recovered {
+            self.statistics.inbound_retransmissions += u64::from(stream.is_rtx);
+        }
+        let starts_key_frame = is_key_frame_start(codec, packet.payload);
+        if starts_key_frame {
+            layer.key_frames.satisfy();
+        }
+        if track.muted {
+            return Ok(());
+        }
+        if track.kind == TrackKind::Audio {
+            let level = track.extensions.id(Extension::AudioLevel).and_then(|id| packet.extension(id));
+            if let Some(change) = level.and_then(|level| track.speech.on_level(self.now, *level.first()?)) {
+                self.events.push_back(Event::Speaking { track: track.id, level: change });
+            }
+        }
+        let forwarded = Forwarded {
+            layer: stream.layer,
+            sequence,
+            arrival: self.now,
+            packet,
+            codec,
+            starts_key_frame,
+            vp8: vp8_of(codec, packet.payload),
+            extensions: &track.extensions,
+        };
+        for subscriber in &track.subscribers {
+            let Some(peer) = self.peers.get_mut(subscriber.peer) else { continue };
+            if !peer.transport.is_connected() {
+                continue;
+            }
+            let Some(outbound) = peer.outbound.iter_mut().find(|outbound| outbound.ssrc == subscriber.ssrc) else {
+                debug_assert!(false, "subscriber {subscriber:?} of {} has no outbound track", track.id);
+                continue;
+            };
+            let is_first = outbound.is_unsent();
+            if !outbound.forward(&mut peer.transport, &forwarded) {
+                continue;
+            }
+            self.statistics.outbound_packets += 1;
+            self.statistics.outbound_bytes += plain.len() as u64;
+            if is_first {
+                let could_be = peer.connected_at.map_or(outbound.bound_at, |at| at.max(outbound.bound_at));
+                let after = self.now.saturating_duration_since(could_be);
+                self.events.push_back(Event::FirstPacketSent { peer: peer.id, track: track.id, after });
+            }
+            if !peer.is_dirty {
+                peer.is_dirty = true;
+                self.dirty.push(subscriber.peer);
+            }
+        }
+        Ok(())
+    }
+}
