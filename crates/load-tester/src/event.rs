@@ -56,14 +56,22 @@ const SENDER_BYTES: usize = 16;
 impl DataMessage {
     /// Read a relayed message: sender, kind, payload (docs/protocol.md, "Data channels").
     pub fn read(channel: &str, message: &[u8]) -> Option<Self> {
-        let from = std::str::from_utf8(message.get(..SENDER_BYTES)?).ok()?.parse().ok()?;
+        let from = std::str::from_utf8(message.get(..SENDER_BYTES)?)
+            .ok()?
+            .parse()
+            .ok()?;
         let is_text = match message.get(SENDER_BYTES)? {
             0 => false,
             1 => true,
             _ => return None,
         };
         let payload = Bytes::copy_from_slice(message.get(SENDER_BYTES + 1..)?);
-        Some(Self { channel: channel.to_owned(), from: Some(from), is_text, payload })
+        Some(Self {
+            channel: channel.to_owned(),
+            from: Some(from),
+            is_text,
+            payload,
+        })
     }
 }
 
@@ -77,13 +85,19 @@ mod tests {
         let mut bytes = from.to_string().into_bytes();
         bytes.extend_from_slice(b"\x01hello");
         let message = DataMessage::read("lossy", &bytes).unwrap();
-        assert_eq!((message.from, message.is_text, &message.payload[..]), (Some(from), true, &b"hello"[..]));
+        assert_eq!(
+            (message.from, message.is_text, &message.payload[..]),
+            (Some(from), true, &b"hello"[..])
+        );
     }
 
     #[test]
     fn what_was_not_relayed_in_order_is_told_apart() {
         assert_eq!(DataMessage::read("lossy", b""), None);
-        assert_eq!(DataMessage::read("lossy", b"hello, everybody in the room"), None);
+        assert_eq!(
+            DataMessage::read("lossy", b"hello, everybody in the room"),
+            None
+        );
         let mut bytes = ParticipantId::from_bits(12).to_string().into_bytes();
         bytes.push(2);
         assert_eq!(DataMessage::read("lossy", &bytes), None);

@@ -28,18 +28,34 @@ pub async fn get(server: SocketAddr, path: &str) -> Result<Response> {
 }
 
 /// `POST` JSON to a path.
-pub async fn post_json(server: SocketAddr, path: &str, json: &serde_json::Value) -> Result<Response> {
+pub async fn post_json(
+    server: SocketAddr,
+    path: &str,
+    json: &serde_json::Value,
+) -> Result<Response> {
     request(server, "POST", path, &json.to_string()).await
 }
 
 /// Ask a server in development mode for an access token.
-pub async fn development_token(server: SocketAddr, room: &str, name: &str, role: &str) -> Result<String> {
+pub async fn development_token(
+    server: SocketAddr,
+    room: &str,
+    name: &str,
+    role: &str,
+) -> Result<String> {
     let wish = serde_json::json!({ "room": room, "name": name, "role": role });
     let response = post_json(server, "/api/dev/token", &wish).await?;
-    ensure!(response.status == 200, "no token: {} {}", response.status, response.body);
+    ensure!(
+        response.status == 200,
+        "no token: {} {}",
+        response.status,
+        response.body
+    );
     let answer: serde_json::Value = serde_json::from_str(&response.body)?;
     let token = answer.get("token").and_then(|token| token.as_str());
-    Ok(token.with_context(|| format!("no \"token\" in {}", response.body))?.to_owned())
+    Ok(token
+        .with_context(|| format!("no \"token\" in {}", response.body))?
+        .to_owned())
 }
 
 async fn request(server: SocketAddr, method: &str, path: &str, body: &str) -> Result<Response> {
@@ -65,10 +81,18 @@ async fn request(server: SocketAddr, method: &str, path: &str, body: &str) -> Re
 
 fn parse(answer: &[u8]) -> Result<Response> {
     let text = std::str::from_utf8(answer)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("no end of the header")?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .context("no end of the header")?;
     let status = head.split(' ').nth(1).context("no status")?.parse()?;
-    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if is_chunked { joined_chunks(body)? } else { body.to_owned() };
+    let is_chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = if is_chunked {
+        joined_chunks(body)?
+    } else {
+        body.to_owned()
+    };
     Ok(Response { status, body })
 }
 
@@ -95,10 +119,24 @@ mod tests {
     #[test]
     fn a_plain_and_a_chunked_answer_are_read() {
         let plain = parse(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno").unwrap();
-        assert_eq!(plain, Response { status: 404, body: "no".into() });
-        let chunked =
-            parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n").unwrap();
-        assert_eq!(chunked, Response { status: 200, body: "abc".into() });
+        assert_eq!(
+            plain,
+            Response {
+                status: 404,
+                body: "no".into()
+            }
+        );
+        let chunked = parse(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        )
+        .unwrap();
+        assert_eq!(
+            chunked,
+            Response {
+                status: 200,
+                body: "abc".into()
+            }
+        );
     }
 
     #[test]

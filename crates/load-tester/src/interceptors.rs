@@ -104,7 +104,8 @@ link!(DeliverKeyFrameRequests, |_, message| Self::select(message));
 impl Interceptor for UnpackRetransmissions {
     fn bind_remote_stream(&mut self, stream: &StreamInfo) {
         if let Some(retransmissions) = stream.ssrc_rtx {
-            self.streams.insert(retransmissions, (stream.ssrc, stream.payload_type));
+            self.streams
+                .insert(retransmissions, (stream.ssrc, stream.payload_type));
         }
     }
 
@@ -134,29 +135,57 @@ mod tests {
     use rtc::shared::TransportContext;
 
     fn tagged(packet: Packet) -> TaggedPacket {
-        TaggedPacket { now: Instant::now(), transport: TransportContext::default(), message: AttributedPacket::new(packet) }
+        TaggedPacket {
+            now: Instant::now(),
+            transport: TransportContext::default(),
+            message: AttributedPacket::new(packet),
+        }
     }
 
     fn retransmission(payload: &'static [u8]) -> TaggedPacket {
-        let header = rtp::Header { ssrc: 20, payload_type: 97, sequence_number: 3, ..Default::default() };
-        tagged(Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::from_static(payload) }))
+        let header = rtp::Header {
+            ssrc: 20,
+            payload_type: 97,
+            sequence_number: 3,
+            ..Default::default()
+        };
+        tagged(Packet::Rtp(rtp::Packet {
+            header,
+            payload: bytes::Bytes::from_static(payload),
+        }))
     }
 
     #[test]
     fn a_retransmission_becomes_the_packet_it_repeats() {
         let mut link = UnpackRetransmissions::default();
-        link.bind_remote_stream(&StreamInfo { ssrc: 10, ssrc_rtx: Some(20), payload_type: 96, ..Default::default() });
-        link.handle_read(retransmission(&[0x12, 0x34, 7, 8])).unwrap();
-        let Packet::Rtp(packet) = link.poll_read().unwrap().message.packet else { panic!("RTP") };
+        link.bind_remote_stream(&StreamInfo {
+            ssrc: 10,
+            ssrc_rtx: Some(20),
+            payload_type: 96,
+            ..Default::default()
+        });
+        link.handle_read(retransmission(&[0x12, 0x34, 7, 8]))
+            .unwrap();
+        let Packet::Rtp(packet) = link.poll_read().unwrap().message.packet else {
+            panic!("RTP")
+        };
         let header = &packet.header;
-        assert_eq!((header.ssrc, header.payload_type, header.sequence_number), (10, 96, 0x1234));
+        assert_eq!(
+            (header.ssrc, header.payload_type, header.sequence_number),
+            (10, 96, 0x1234)
+        );
         assert_eq!(packet.payload[..], [7, 8]);
     }
 
     #[test]
     fn a_retransmission_that_is_only_padding_is_passed_over() {
         let mut link = UnpackRetransmissions::default();
-        link.bind_remote_stream(&StreamInfo { ssrc: 10, ssrc_rtx: Some(20), payload_type: 96, ..Default::default() });
+        link.bind_remote_stream(&StreamInfo {
+            ssrc: 10,
+            ssrc_rtx: Some(20),
+            payload_type: 96,
+            ..Default::default()
+        });
         link.handle_read(retransmission(&[])).unwrap();
         assert!(link.poll_read().is_none());
     }
@@ -165,11 +194,18 @@ mod tests {
     fn only_key_frame_requests_reach_the_application() {
         let mut link = DeliverKeyFrameRequests::default();
         let report = || Box::new(ReceiverReport::default()) as Box<dyn rtcp::Packet>;
-        let request = Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: 2 });
-        link.handle_read(tagged(Packet::Rtcp(vec![report()]))).unwrap();
+        let request = Box::new(PictureLossIndication {
+            sender_ssrc: 1,
+            media_ssrc: 2,
+        });
+        link.handle_read(tagged(Packet::Rtcp(vec![report()])))
+            .unwrap();
         assert!(link.poll_read().is_none());
-        link.handle_read(tagged(Packet::Rtcp(vec![report(), request]))).unwrap();
-        let Packet::Rtcp(packets) = link.poll_read().unwrap().message.packet else { panic!("RTCP") };
+        link.handle_read(tagged(Packet::Rtcp(vec![report(), request])))
+            .unwrap();
+        let Packet::Rtcp(packets) = link.poll_read().unwrap().message.packet else {
+            panic!("RTCP")
+        };
         assert_eq!(packets.len(), 1);
     }
 }

@@ -15,9 +15,7 @@ use tokio::sync::{broadcast, watch};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
-use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionEventHandler, RTCPeerConnectionState,
-};
+use webrtc::peer_connection::{PeerConnection, PeerConnectionEventHandler, RTCPeerConnectionState};
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
 use crate::event::{DataMessage, Event};
@@ -42,6 +40,8 @@ pub(crate) struct Media {
     unoffered: Vec<Section>,
     /// Sections that are offered, by `mid`; the server has not said yet as which track.
     unnamed: BTreeMap<String, Section>,
+    /// Sections that the server knows as tracks; the answer is still to come.
+    unanswered: Vec<(Section, Sending)>,
 }
 
 /// A sending media section.
@@ -72,8 +72,15 @@ impl Media {
         let connection = peer::connection(tasks.clone(), handler, options.address).await?;
         let (mut reliable, mut lossy) = (None, None);
         if options.data {
-            let unreliable = RTCDataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
-            for (channel, label, init) in [(&mut reliable, "reliable", None), (&mut lossy, "lossy", Some(unreliable))] {
+            let unreliable = RTCDataChannelInit {
+                ordered: false,
+                max_retransmits: Some(0),
+                ..Default::default()
+            };
+            for (channel, label, init) in [
+                (&mut reliable, "reliable", None),
+                (&mut lossy, "lossy", Some(unreliable)),
+            ] {
                 let opened = connection.create_data_channel(label, init).await?;
                 tasks.start(hear_data(label.to_owned(), opened.clone(), events.clone()));
                 *channel = Some(opened);
@@ -88,6 +95,7 @@ impl Media {
             lossy,
             unoffered: Vec::new(),
             unnamed: BTreeMap::new(),
+            unanswered: Vec::new(),
         })
     }
 
@@ -104,8 +112,16 @@ impl Media {
             streams: vec!["stream".to_owned()],
             send_encodings: Vec::new(),
         };
-        let transceiver = self.connection.add_transceiver_from_track(track.clone(), Some(init)).await?;
-        self.unoffered.push(Section { transceiver, track, source, options });
+        let transceiver = self
+            .connection
+            .add_transceiver_from_track(track.clone(), Some(init))
+            .await?;
+        self.unoffered.push(Section {
+            transceiver,
+            track,
+            source,
+            options,
+        });
         Ok(())
     }
 
@@ -118,7 +134,9 @@ impl Media {
                     streams: Vec::new(),
                     send_encodings: Vec::new(),
                 };
-                self.connection.add_transceiver_from_kind(peer::codec_kind(kind), Some(init)).await?;
+                self.connection
+                    .add_transceiver_from_kind(peer::codec_kind(kind), Some(init))
+                    .await?;
             }
         }
         Ok(())
@@ -132,42 +150,76 @@ impl Media {
         self.connection.set_local_description(offer).await?;
         let mut publications = Vec::new();
         for section in self.unoffered.drain(..) {
-            let mid = section.transceiver.mid().await?.context("a section without mid after the offer")?;
+            let mid = section
+                .transceiver
+                .mid()
+                .await?
+                .context("a section without mid after the offer")?;
             let PublishOptions { source, muted, .. } = section.options;
-            publications.push(Publish { mid: mid.clone(), source, muted });
+            publications.push(Publish {
+                mid: mid.clone(),
+                source,
+                muted,
+            });
             self.unnamed.insert(mid, section);
         }
         Ok((publications, sdp))
     }
 
-    /// Apply the answer to the last offer.
-    pub(crate) async fn apply_answer(&self, sdp: String) -> Result<()> {
-        let answer = RTCSessionDescription::answer(sdp)?;
-        Ok(self.connection.set_remote_description(answer).await?)
-    }
-
-    /// The server knows the section as this track: begin to send.
-    pub(crate) fn begin(&mut self, mid: &str, track: &Track, publisher: ParticipantId) -> Result<Publication> {
-        let section = self.unnamed.remove(mid).with_context(|| format!("published, but never asked for: {mid}"))?;
+    /// The server knows the section as this track.
+    pub(crate) fn name(
+        &mut self,
+        mid: &str,
+        track: &Track,
+        publisher: ParticipantId,
+    ) -> Result<Publication> {
+        let section = self
+            .unnamed
+            .remove(mid)
+            .with_context(|| format!("published, but never asked for: {mid}"))?;
         let publication = Publication::new(track.id, section.options);
-        self.tasks.start(publication::hear_requests(publication.clone(), section.track.clone()));
-        self.tasks.start(publication::send(Sending {
+        let sending = Sending {
             publication: publication.clone(),
             publisher,
             source: section.source,
-            track: section.track,
+            track: section.track.clone(),
+            level_extension: None,
             connected: self.connected(),
-        }));
+        };
+        self.unanswered.push((section, sending));
         Ok(publication)
+    }
+
+    /// Apply the answer to the last offer, and begin to send what it lets us send.
+    pub(crate) async fn apply_answer(&mut self, sdp: String) -> Result<()> {
+        let answer = RTCSessionDescription::answer(sdp)?;
+        self.connection.set_remote_description(answer).await?;
+        for (section, mut sending) in self.unanswered.drain(..) {
+            sending.level_extension = section.level_extension().await?;
+            self.tasks.start(publication::hear_requests(
+                sending.publication.clone(),
+                section.track,
+            ));
+            self.tasks.start(publication::send(sending));
+        }
+        Ok(())
     }
 
     /// Ask for a key frame of a track that came.
     pub(crate) async fn request_key_frame(&self, id: TrackId) -> Result<()> {
-        let track = self.remote_tracks.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let track = self
+            .remote_tracks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned();
         let track = track.context("nothing came of this track")?;
         let sources = track.ssrcs().await;
         let media_ssrc = *sources.first().context("no source")?;
-        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+        let request = PictureLossIndication {
+            sender_ssrc: 0,
+            media_ssrc,
+        };
         Ok(track.write_rtcp(vec![Box::new(request)]).await?)
     }
 
@@ -178,7 +230,9 @@ impl Media {
             "lossy" => &self.lossy,
             other => bail!("no data channel {other:?}"),
         };
-        let channel = channel.as_ref().context("no data channels were wished for")?;
+        let channel = channel
+            .as_ref()
+            .context("no data channels were wished for")?;
         Ok(channel.send(BytesMut::from(&message.payload[..])).await?)
     }
 
@@ -187,6 +241,23 @@ impl Media {
         // The server has been told already; what cannot be closed ends with the tasks.
         let _ = self.connection.close().await;
         self.tasks.end();
+    }
+}
+
+impl Section {
+    /// The number that offer and answer gave the audio level.
+    async fn level_extension(&self) -> Result<Option<u8>> {
+        let sender = self
+            .transceiver
+            .sender()
+            .await?
+            .context("a sending section without sender")?;
+        let parameters = sender.get_parameters().await?.rtp_parameters;
+        let level = parameters
+            .header_extensions
+            .iter()
+            .find(|extension| extension.uri == peer::AUDIO_LEVEL);
+        Ok(level.and_then(|extension| extension.id.try_into().ok()))
     }
 }
 
@@ -202,28 +273,43 @@ struct Handler {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.connected.send_replace(state == RTCPeerConnectionState::Connected);
+        self.connected
+            .send_replace(state == RTCPeerConnectionState::Connected);
         // Nobody needs to listen.
-        let _ = self.events.send(Event::Connection { state: state.to_string() });
+        let _ = self.events.send(Event::Connection {
+            state: state.to_string(),
+        });
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
         let label = channel.label().await.unwrap_or_default();
-        self.tasks.start(hear_data(label, channel, self.events.clone()));
+        self.tasks
+            .start(hear_data(label, channel, self.events.clone()));
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let name = track.track_id().await;
         let Ok(id) = name.parse::<TrackId>() else {
-            let _ = self.events.send(Event::Fault { what: format!("a track that is called {name:?}") });
+            let _ = self.events.send(Event::Fault {
+                what: format!("a track that is called {name:?}"),
+            });
             return;
         };
         let kind = match track.kind().await == peer::codec_kind(TrackKind::Audio) {
             true => TrackKind::Audio,
             false => TrackKind::Video,
         };
-        self.remote_tracks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, track.clone());
-        self.tasks.start(hear_track(id, kind, track, self.receptions.clone(), self.events.clone()));
+        self.remote_tracks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, track.clone());
+        self.tasks.start(hear_track(
+            id,
+            kind,
+            track,
+            self.receptions.clone(),
+            self.events.clone(),
+        ));
     }
 }
 
@@ -235,7 +321,9 @@ async fn hear_track(
     events: broadcast::Sender<Event>,
 ) {
     while let Some(event) = track.poll().await {
-        let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
+            continue;
+        };
         let is_first = {
             let mut receptions = receptions.lock().unwrap_or_else(PoisonError::into_inner);
             let reception = receptions.entry(id).or_insert_with(|| Reception::new(kind));
@@ -251,11 +339,17 @@ async fn hear_track(
 async fn hear_data(label: String, channel: Arc<dyn DataChannel>, events: broadcast::Sender<Event>) {
     while let Some(event) = channel.poll().await {
         let event = match event {
-            DataChannelEvent::OnOpen => Event::DataOpen { channel: label.clone() },
-            DataChannelEvent::OnMessage(message) => match DataMessage::read(&label, &message.data) {
-                Some(message) => Event::Data(message),
-                None => Event::Fault { what: format!("a data message of {} bytes", message.data.len()) },
+            DataChannelEvent::OnOpen => Event::DataOpen {
+                channel: label.clone(),
             },
+            DataChannelEvent::OnMessage(message) => {
+                match DataMessage::read(&label, &message.data) {
+                    Some(message) => Event::Data(message),
+                    None => Event::Fault {
+                        what: format!("a data message of {} bytes", message.data.len()),
+                    },
+                }
+            }
             _ => continue,
         };
         let _ = events.send(event);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use protocol::{
-    ClientMessage, ErrorBody, Join, Joined, ParticipantId, Resume, RoomName, ServerMessage, StateUpdate, TrackId,
-    TrackKind,
+    ClientMessage, ErrorBody, Join, Joined, ParticipantId, Resume, RoomName, ServerMessage,
+    StateUpdate, TrackId, TrackKind,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -87,10 +87,16 @@ impl Participant {
                 return Err(error);
             }
         };
-        participant.timings = Timings { began_at, joined: joined_after, ..participant.timings };
+        participant.timings = Timings {
+            began_at,
+            joined: joined_after,
+            ..participant.timings
+        };
         // From here on dropping the participant ends its tasks.
         let patience = options.patience;
-        tokio::time::timeout(patience, participant.connect()).await.context("no media connection in time")??;
+        tokio::time::timeout(patience, participant.connect())
+            .await
+            .context("no media connection in time")??;
         Ok(participant)
     }
 
@@ -104,7 +110,14 @@ impl Participant {
         let (events, _) = broadcast::channel(EVENTS);
         let receptions = Receptions::default();
         let (room_sender, room) = watch::channel(RoomView::new(joined));
-        let media = open_media(options, &room.borrow().clone(), &tasks, &events, &receptions).await?;
+        let media = open_media(
+            options,
+            &room.borrow().clone(),
+            &tasks,
+            &events,
+            &receptions,
+        )
+        .await?;
         let connected = media.connected();
         let (ended_sender, ended) = watch::channel(None);
         let mut session = Session {
@@ -118,9 +131,16 @@ impl Participant {
             negotiation: Negotiation::default(),
             unconfirmed: Vec::new(),
         };
-        let confirmations = options.publish.iter().map(|_| session.expect_confirmation()).collect();
+        let confirmations = options
+            .publish
+            .iter()
+            .map(|_| session.expect_confirmation())
+            .collect();
         let answered = session.expect_answer();
-        if options.data || !options.publish.is_empty() || room.borrow().tracks_of_others().next().is_some() {
+        if options.data
+            || !options.publish.is_empty()
+            || room.borrow().tracks_of_others().next().is_some()
+        {
             session.negotiate().await?;
         }
         let has_offered = session.negotiation.is_under_way();
@@ -131,9 +151,17 @@ impl Participant {
         Ok(Self {
             id: joined.participant_id,
             resume_token: joined.resume_token.clone(),
-            timings: Timings { began_at: Instant::now(), joined: zero, answered: zero, connected: zero },
+            timings: Timings {
+                began_at: Instant::now(),
+                joined: zero,
+                answered: zero,
+                connected: zero,
+            },
             publications: Vec::new(),
-            first_offer: has_offered.then_some(FirstOffer { confirmations, answered }),
+            first_offer: has_offered.then_some(FirstOffer {
+                confirmations,
+                answered,
+            }),
             room,
             connected,
             receptions,
@@ -146,7 +174,13 @@ impl Participant {
 
     /// Wait for what the first offer brings.
     async fn connect(&mut self) -> Result<()> {
-        let Some(FirstOffer { confirmations, answered }) = self.first_offer.take() else { return Ok(()) };
+        let Some(FirstOffer {
+            confirmations,
+            answered,
+        }) = self.first_offer.take()
+        else {
+            return Ok(());
+        };
         for confirmation in confirmations {
             let publication = self.result(confirmation).await?;
             self.publications.push(publication);
@@ -181,7 +215,9 @@ impl Participant {
 
     /// The first published track of a kind.
     pub fn publication(&self, kind: TrackKind) -> Option<&Publication> {
-        self.publications.iter().find(|publication| publication.options.source.kind() == kind)
+        self.publications
+            .iter()
+            .find(|publication| publication.options.source.kind() == kind)
     }
 
     /// The room now.
@@ -190,7 +226,11 @@ impl Participant {
     }
 
     /// Wait until the room is so.
-    pub async fn wait_for_room(&self, within: Duration, is_so: impl FnMut(&RoomView) -> bool) -> Result<RoomView> {
+    pub async fn wait_for_room(
+        &self,
+        within: Duration,
+        is_so: impl FnMut(&RoomView) -> bool,
+    ) -> Result<RoomView> {
         let mut room = self.room.clone();
         let waiting = tokio::time::timeout(within, room.wait_for(is_so)).await;
         match waiting {
@@ -212,12 +252,19 @@ impl Participant {
 
     /// What was received of a track so far.
     pub fn reception(&self, track: TrackId) -> Option<Reception> {
-        self.receptions.lock().unwrap_or_else(PoisonError::into_inner).get(&track).cloned()
+        self.receptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&track)
+            .cloned()
     }
 
     /// What was received so far, by track.
     pub fn receptions(&self) -> BTreeMap<TrackId, Reception> {
-        self.receptions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.receptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Publish one more track.
@@ -227,22 +274,33 @@ impl Participant {
 
     /// Take a track away. Packets go on to the server, which must forward none of them.
     pub async fn unpublish(&self, track_id: TrackId) -> Result<()> {
-        self.send(ClientMessage::Unpublish { track_id }).await.map(|_| ())
+        self.send(ClientMessage::Unpublish { track_id })
+            .await
+            .map(|_| ())
     }
 
     /// Mute or unmute a track. Packets go on to the server, which must forward none while it is muted.
     pub async fn mute(&self, track_id: TrackId, muted: bool) -> Result<()> {
-        self.send(ClientMessage::Mute { track_id, muted }).await.map(|_| ())
+        self.send(ClientMessage::Mute { track_id, muted })
+            .await
+            .map(|_| ())
     }
 
     /// Refuse a track, or take it up.
     pub async fn set_subscription(&self, track_id: TrackId, subscribed: bool) -> Result<()> {
-        self.send(ClientMessage::SetSubscription { track_id, subscribed }).await.map(|_| ())
+        self.send(ClientMessage::SetSubscription {
+            track_id,
+            subscribed,
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Say one's own states.
     pub async fn update_state(&self, state: StateUpdate) -> Result<()> {
-        self.send(ClientMessage::UpdateState(state)).await.map(|_| ())
+        self.send(ClientMessage::UpdateState(state))
+            .await
+            .map(|_| ())
     }
 
     /// Send any message. Its number comes back, and with it the answer or the error, as an event.
@@ -252,7 +310,8 @@ impl Participant {
 
     /// Send any text, right or wrong.
     pub async fn send_text(&self, text: &str) -> Result<()> {
-        self.ask(|done| Request::SendText(text.to_owned(), done)).await
+        self.ask(|done| Request::SendText(text.to_owned(), done))
+            .await
     }
 
     /// Send bytes to everybody else in the room, on the data channel `reliable` or `lossy`.
@@ -299,7 +358,10 @@ impl Participant {
     async fn result<T>(&self, result: oneshot::Receiver<Result<T>>) -> Result<T> {
         match result.await {
             Ok(result) => result,
-            Err(_) => bail!("the connection is over: {}", self.ended().unwrap_or_default()),
+            Err(_) => bail!(
+                "the connection is over: {}",
+                self.ended().unwrap_or_default()
+            ),
         }
     }
 }
@@ -312,17 +374,31 @@ impl Drop for Participant {
 
 /// Connect and join: the WebSocket, and what the server said.
 async fn enter(options: &ParticipantOptions) -> Result<(WebSocket, Box<Joined>)> {
-    let ParticipantOptions { server, room, name, role, .. } = options;
+    let ParticipantOptions {
+        server,
+        room,
+        name,
+        role,
+        ..
+    } = options;
     let token = match &options.token {
         Some(token) => token.clone(),
         None => http::development_token(*server, room, name, role).await?,
     };
     let mut websocket = WebSocket::connect(*server, options.patience).await?;
-    let publishes = |kind| options.publish.iter().any(|publish| publish.source.kind() == kind);
+    let publishes = |kind| {
+        options
+            .publish
+            .iter()
+            .any(|publish| publish.source.kind() == kind)
+    };
     let join = Join {
         token,
         room: Some(RoomName(room.clone())),
-        resume: options.resume.clone().map(|token| Resume { token, last_change: None }),
+        resume: options.resume.clone().map(|token| Resume {
+            token,
+            last_change: None,
+        }),
         state: StateUpdate {
             camera: Some(publishes(TrackKind::Video)),
             microphone: Some(publishes(TrackKind::Audio)),
@@ -331,7 +407,9 @@ async fn enter(options: &ParticipantOptions) -> Result<(WebSocket, Box<Joined>)>
         subscribe_automatically: options.subscribe_automatically,
     };
     websocket.send(&ClientMessage::Join(join)).await?;
-    let answer = tokio::time::timeout(options.patience, websocket.receive()).await.context("no answer to join")??;
+    let answer = tokio::time::timeout(options.patience, websocket.receive())
+        .await
+        .context("no answer to join")??;
     match answer {
         Some(ServerMessage::Joined(joined)) => Ok((websocket, joined)),
         Some(ServerMessage::Error(error)) => Err(Refused(error).into()),
@@ -352,8 +430,14 @@ async fn open_media(
         media.add_track(*publish).await?;
     }
     if options.subscribe_automatically {
-        let of_kind = |kind| room.tracks_of_others().filter(|track| track.kind == kind).count() as u32;
-        media.add_receiving_sections(of_kind(TrackKind::Audio), of_kind(TrackKind::Video)).await?;
+        let of_kind = |kind| {
+            room.tracks_of_others()
+                .filter(|track| track.kind == kind)
+                .count() as u32
+        };
+        media
+            .add_receiving_sections(of_kind(TrackKind::Audio), of_kind(TrackKind::Video))
+            .await?;
     }
     Ok(media)
 }

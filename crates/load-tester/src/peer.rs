@@ -15,8 +15,8 @@ use rtc::peer_connection::configuration::media_engine::{
 };
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
-    RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
+    RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
 };
 use rtc::shared::error::Result as WebrtcResult;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
@@ -27,7 +27,8 @@ use webrtc::runtime::Runtime;
 
 use crate::interceptors::{DeliverKeyFrameRequests, UnpackRetransmissions};
 
-const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+/// The extension for the audio level (RFC 6464).
+pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// Times that one packet is asked for again.
 const NACKS_PER_PACKET: u16 = 20;
 
@@ -82,7 +83,10 @@ fn register_codecs(media_engine: &mut MediaEngine) -> WebrtcResult<()> {
         parameters(codec(TrackKind::Audio), payload_type(TrackKind::Audio)),
         RtpCodecKind::Audio,
     )?;
-    media_engine.register_codec(parameters(codec(TrackKind::Video), video), RtpCodecKind::Video)?;
+    media_engine.register_codec(
+        parameters(codec(TrackKind::Video), video),
+        RtpCodecKind::Video,
+    )?;
     let rtx = RTCRtpCodec {
         mime_type: MIME_TYPE_RTX.to_owned(),
         clock_rate: 90_000,
@@ -101,42 +105,69 @@ fn codec(kind: TrackKind) -> RTCRtpCodec {
             sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
             rtcp_feedback: Vec::new(),
         },
-        TrackKind::Video => {
-            RTCRtpCodec { mime_type: MIME_TYPE_VP8.to_owned(), clock_rate: 90_000, ..Default::default() }
-        }
+        TrackKind::Video => RTCRtpCodec {
+            mime_type: MIME_TYPE_VP8.to_owned(),
+            clock_rate: 90_000,
+            ..Default::default()
+        },
     }
 }
 
 fn parameters(rtp_codec: RTCRtpCodec, payload_type: u8) -> RTCRtpCodecParameters {
-    RTCRtpCodecParameters { rtp_codec, payload_type }
+    RTCRtpCodecParameters {
+        rtp_codec,
+        payload_type,
+    }
 }
 
 fn interceptors(media_engine: &mut MediaEngine) -> WebrtcResult<Registry> {
     for (typ, parameter) in [("nack", ""), ("nack", "pli"), ("ccm", "fir")] {
-        let feedback = RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
+        let feedback = RTCPFeedback {
+            typ: typ.to_owned(),
+            parameter: parameter.to_owned(),
+        };
         media_engine.register_feedback(feedback, RtpCodecKind::Video);
     }
-    let level = RTCRtpHeaderExtensionCapability { uri: AUDIO_LEVEL.to_owned() };
+    let level = RTCRtpHeaderExtensionCapability {
+        uri: AUDIO_LEVEL.to_owned(),
+    };
     media_engine.register_header_extension(level, RtpCodecKind::Audio, None)?;
     configure_simulcast_extension_headers(media_engine)?;
-    let generator = NackGeneratorBuilder::new().with_max_nacks_per_packet(NACKS_PER_PACKET).build();
+    let generator = NackGeneratorBuilder::new()
+        .with_max_nacks_per_packet(NACKS_PER_PACKET)
+        .build();
     let registry = Registry::new()
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::from(usize::from(Slot::NackGenerator) - 1), UnpackRetransmissions::default())
+        .with(
+            Slot::from(usize::from(Slot::NackGenerator) - 1),
+            UnpackRetransmissions::default(),
+        )
         .with(Slot::NackGenerator, generator)
         .with(Slot::from(14_000), DeliverKeyFrameRequests::default());
-    Ok(configure_rtcp_reports(configure_twcc(registry, media_engine)?))
+    Ok(configure_rtcp_reports(configure_twcc(
+        registry,
+        media_engine,
+    )?))
 }
 
 /// A track of our own, with a source of its own.
 pub(crate) fn local_track(kind: TrackKind) -> (u32, Arc<TrackLocalStaticRTP>) {
     let source: u32 = rand::random();
     let encoding = RTCRtpEncodingParameters {
-        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(source), ..Default::default() },
+        rtp_coding_parameters: RTCRtpCodingParameters {
+            ssrc: Some(source),
+            ..Default::default()
+        },
         codec: codec(kind),
         ..Default::default()
     };
     let name = format!("track-{source}");
-    let track = MediaStreamTrack::new("stream".into(), name.clone(), name, codec_kind(kind), vec![encoding]);
+    let track = MediaStreamTrack::new(
+        "stream".into(),
+        name.clone(),
+        name,
+        codec_kind(kind),
+        vec![encoding],
+    );
     (source, Arc::new(TrackLocalStaticRTP::new(track)))
 }

@@ -8,16 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use protocol::{ParticipantId, TrackId, TrackKind};
 use rtc::rtp;
-use rtc::rtp::extension::HeaderExtension;
-use rtc::rtp::extension::audio_level_extension::AudioLevelExtension;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 
+use crate::PublishOptions;
 use crate::payload::{self, Mark, Picture};
 use crate::peer::payload_type;
-use crate::PublishOptions;
 
 /// A published track, and what was sent of it so far.
 #[derive(Clone)]
@@ -41,10 +39,17 @@ struct State {
 
 impl Publication {
     pub(crate) fn new(id: TrackId, options: PublishOptions) -> Self {
-        let state = State { level: AtomicU64::new(LOUD), ..State::default() };
+        let state = State {
+            level: AtomicU64::new(LOUD),
+            ..State::default()
+        };
         state.key_frame_due.store(true, Relaxed);
         state.paused.store(options.paused, Relaxed);
-        Self { id, options, state: Arc::new(state) }
+        Self {
+            id,
+            options,
+            state: Arc::new(state),
+        }
     }
 
     /// Packets sent. The counter of the next one.
@@ -82,6 +87,8 @@ pub(crate) struct Sending {
     pub(crate) publisher: ParticipantId,
     pub(crate) source: u32,
     pub(crate) track: Arc<TrackLocalStaticRTP>,
+    /// The number of the extension for the audio level, if the server takes it.
+    pub(crate) level_extension: Option<u8>,
     /// The media connection is there: sooner, each packet would only be a warning.
     pub(crate) connected: watch::Receiver<bool>,
 }
@@ -96,14 +103,25 @@ pub(crate) async fn hear_requests(publication: Publication, track: Arc<TrackLoca
 
 /// Send until the connection ends.
 pub(crate) async fn send(mut sending: Sending) {
-    if sending.connected.wait_for(|is_connected| *is_connected).await.is_err() {
+    if sending
+        .connected
+        .wait_for(|is_connected| *is_connected)
+        .await
+        .is_err()
+    {
         return;
     }
     let options = sending.publication.options;
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / options.frames_per_second.max(1));
+    let mut ticks =
+        tokio::time::interval(Duration::from_secs(1) / options.frames_per_second.max(1));
     // After a pause of the machine the missed frames are not made up for: no camera does.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut frame = Frame { number: 0, sequence: rand::random(), timestamp: rand::random(), picture: rand::random() };
+    let mut frame = Frame {
+        number: 0,
+        sequence: rand::random(),
+        timestamp: rand::random(),
+        picture: rand::random(),
+    };
     loop {
         ticks.tick().await;
         frame.number += 1;
@@ -133,18 +151,32 @@ const fn ticks_of_a_frame(options: PublishOptions) -> u32 {
         TrackKind::Audio => 48_000,
         TrackKind::Video => 90_000,
     };
-    clock_rate / if options.frames_per_second == 0 { 1 } else { options.frames_per_second }
+    clock_rate
+        / if options.frames_per_second == 0 {
+            1
+        } else {
+            options.frames_per_second
+        }
 }
 
 impl Sending {
     /// One packet. `false` when the connection is over.
     async fn send_sound(&self, frame: &mut Frame) -> bool {
-        let level = self.publication.state.level.load(Relaxed) as u8;
-        let level = HeaderExtension::AudioLevel(AudioLevelExtension { level, voice: level < 127 });
-        let mark = self.next_mark();
-        let payload = payload::write_audio(mark, self.publication.options.packet_bytes);
-        let packet = self.packet(frame, false, payload);
-        self.track.write_rtp_with_extensions(packet, &[level]).await.is_ok()
+        let payload = payload::write_audio(self.next_mark(), self.publication.options.packet_bytes);
+        let mut packet = self.packet(frame, false, payload);
+        if let Some(id) = self.level_extension {
+            let level = self.publication.state.level.load(Relaxed) as u8;
+            // RFC 6464: the first bit says that it is speech.
+            let level = level | if level < 127 { 0x80 } else { 0 };
+            if packet
+                .header
+                .set_extension(id, Bytes::copy_from_slice(&[level]))
+                .is_err()
+            {
+                return false;
+            }
+        }
+        self.track.write_rtp(packet).await.is_ok()
     }
 
     /// The packets of one frame. `false` when the connection is over.
@@ -176,7 +208,11 @@ impl Sending {
 
     fn next_mark(&self) -> Mark {
         let counter = self.publication.state.packets.fetch_add(1, Relaxed);
-        Mark { publisher: self.publisher, counter, sent_at_us: now_us() }
+        Mark {
+            publisher: self.publisher,
+            counter,
+            sent_at_us: now_us(),
+        }
     }
 
     fn packet(&self, frame: &mut Frame, marker: bool, payload: Bytes) -> rtp::Packet {
@@ -197,6 +233,8 @@ impl Sending {
 
 /// Microseconds since 1970: the one clock that the participants of a machine share.
 pub(crate) fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

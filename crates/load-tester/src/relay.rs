@@ -43,10 +43,20 @@ impl Relay {
         let address = inward.local_addr()?;
         let state = Arc::new(State::default());
         let tasks = vec![
-            tokio::spawn(carry_to_server(inward.clone(), outward_receiver.clone(), state.clone())).abort_handle(),
+            tokio::spawn(carry_to_server(
+                inward.clone(),
+                outward_receiver.clone(),
+                state.clone(),
+            ))
+            .abort_handle(),
             tokio::spawn(carry_to_client(inward, outward_receiver, state.clone())).abort_handle(),
         ];
-        Ok(Self { address, state, outward, tasks })
+        Ok(Self {
+            address,
+            state,
+            outward,
+            tasks,
+        })
     }
 
     /// Leads a participant's media through this relay: for `ParticipantOptions::answer_filter`.
@@ -73,7 +83,10 @@ impl Relay {
 
     /// Packets of media lost so far, to the server and to the client.
     pub fn lost(&self) -> (u64, u64) {
-        (self.state.lost_to_server.load(Relaxed), self.state.lost_to_client.load(Relaxed))
+        (
+            self.state.lost_to_server.load(Relaxed),
+            self.state.lost_to_client.load(Relaxed),
+        )
     }
 
     /// From now on the server sees another address of the client, as when a phone changes networks. What
@@ -94,15 +107,26 @@ async fn outward_socket() -> Result<Arc<UdpSocket>> {
     Ok(Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?))
 }
 
-async fn carry_to_server(inward: Arc<UdpSocket>, outward: watch::Receiver<Arc<UdpSocket>>, state: Arc<State>) {
+async fn carry_to_server(
+    inward: Arc<UdpSocket>,
+    outward: watch::Receiver<Arc<UdpSocket>>,
+    state: Arc<State>,
+) {
     let mut datagram = [0; DATAGRAM];
     loop {
         // An error is that of an earlier datagram whose receiver is gone.
-        let Ok((length, from)) = inward.recv_from(&mut datagram).await else { continue };
+        let Ok((length, from)) = inward.recv_from(&mut datagram).await else {
+            continue;
+        };
         *state.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
         let server = *state.server.lock().unwrap_or_else(PoisonError::into_inner);
         let datagram = &datagram[..length];
-        let is_lost = loses(datagram, &state.lose_to_server, &state.media_to_server, &state.lost_to_server);
+        let is_lost = loses(
+            datagram,
+            &state.lose_to_server,
+            &state.media_to_server,
+            &state.lost_to_server,
+        );
         if let (Some(server), false) = (server, is_lost) {
             let outward = outward.borrow().clone();
             // A datagram may be lost: that is what datagrams are.
@@ -111,7 +135,11 @@ async fn carry_to_server(inward: Arc<UdpSocket>, outward: watch::Receiver<Arc<Ud
     }
 }
 
-async fn carry_to_client(inward: Arc<UdpSocket>, mut outward: watch::Receiver<Arc<UdpSocket>>, state: Arc<State>) {
+async fn carry_to_client(
+    inward: Arc<UdpSocket>,
+    mut outward: watch::Receiver<Arc<UdpSocket>>,
+    state: Arc<State>,
+) {
     let mut datagram = [0; DATAGRAM];
     loop {
         let socket = outward.borrow_and_update().clone();
@@ -125,7 +153,12 @@ async fn carry_to_client(inward: Arc<UdpSocket>, mut outward: watch::Receiver<Ar
         let Ok((length, _)) = received else { continue };
         let client = *state.client.lock().unwrap_or_else(PoisonError::into_inner);
         let datagram = &datagram[..length];
-        let is_lost = loses(datagram, &state.lose_to_client, &state.media_to_client, &state.lost_to_client);
+        let is_lost = loses(
+            datagram,
+            &state.lose_to_client,
+            &state.media_to_client,
+            &state.lost_to_client,
+        );
         if let (Some(client), false) = (client, is_lost) {
             let _ = inward.send_to(datagram, client).await;
         }
@@ -153,11 +186,15 @@ fn with_candidate(sdp: &str, address: SocketAddr) -> (String, Option<SocketAddr>
     let mut server = None;
     let lines = sdp.split_inclusive("\r\n").map(|line| {
         let mut words: Vec<&str> = line.split(' ').collect();
-        let is_udp = line.starts_with("a=candidate:") && words.len() >= 6 && words[2].eq_ignore_ascii_case("udp");
+        let is_udp = line.starts_with("a=candidate:")
+            && words.len() >= 6
+            && words[2].eq_ignore_ascii_case("udp");
         if !is_udp {
             return line.to_owned();
         }
-        let Ok(candidate) = format!("{}:{}", words[4], words[5]).parse() else { return line.to_owned() };
+        let Ok(candidate) = format!("{}:{}", words[4], words[5]).parse() else {
+            return line.to_owned();
+        };
         server.get_or_insert(candidate);
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         (words[4], words[5]) = (&ip, &port);
@@ -174,14 +211,18 @@ mod tests {
     fn candidates_are_led_through_the_relay() {
         let sdp = "v=0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 7882 typ host\r\na=mid:0\r\n";
         let (sdp, server) = with_candidate(sdp, "127.0.0.1:9".parse().unwrap());
-        assert_eq!(sdp, "v=0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=mid:0\r\n");
+        assert_eq!(
+            sdp,
+            "v=0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=mid:0\r\n"
+        );
         assert_eq!(server, Some("127.0.0.1:7882".parse().unwrap()));
     }
 
     #[test]
     fn only_media_is_lost() {
         let (every, media, lost) = (AtomicU32::new(1), AtomicU64::new(0), AtomicU64::new(0));
-        let lost_bytes = |first: u8, second: u8| loses(&[first, second, 0, 0], &every, &media, &lost);
+        let lost_bytes =
+            |first: u8, second: u8| loses(&[first, second, 0, 0], &every, &media, &lost);
         assert!(lost_bytes(0x80, 96) && lost_bytes(0x90, 0x80 | 111));
         assert!(!lost_bytes(0x80, 200), "RTCP");
         assert!(!lost_bytes(0x00, 1), "STUN");
@@ -195,7 +236,9 @@ mod tests {
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let relay = Relay::start().await.unwrap();
         let port = server.local_addr().unwrap().port();
-        relay.answer_filter()(&format!("a=candidate:1 1 udp 1 127.0.0.1 {port} typ host\r\n"));
+        relay.answer_filter()(&format!(
+            "a=candidate:1 1 udp 1 127.0.0.1 {port} typ host\r\n"
+        ));
         let mut seen = Vec::new();
         for _ in 0..2 {
             let mut datagram = [0; 8];

@@ -74,7 +74,11 @@ enum End {
 }
 
 impl Session {
-    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>, ping_interval: Duration) {
+    pub(crate) async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        ping_interval: Duration,
+    ) {
         let mut pings = tokio::time::interval(ping_interval);
         let end = loop {
             let step = tokio::select! {
@@ -118,7 +122,10 @@ impl Session {
     }
 
     async fn say(&mut self, message: &ClientMessage) -> Result<u32, End> {
-        self.websocket.send(message).await.map_err(|error| End::Lost(format!("{error:#}")))
+        self.websocket
+            .send(message)
+            .await
+            .map_err(|error| End::Lost(format!("{error:#}")))
     }
 
     /// Offer now, or after the answer that is awaited.
@@ -132,13 +139,19 @@ impl Session {
         let (publications, sdp) = self.media.offer(restarts_ice).await?;
         for publish in publications {
             let mid = publish.mid.clone();
-            let request_id = self.websocket.send(&ClientMessage::Publish(publish)).await?;
+            let request_id = self
+                .websocket
+                .send(&ClientMessage::Publish(publish))
+                .await?;
             // Sections are offered in the order in which they were added.
             if let Some(next) = self.unconfirmed.iter_mut().find(|one| one.asked.is_none()) {
                 next.asked = Some((mid, request_id));
             }
         }
-        let offer = ClientMessage::Offer { peer_connection: 1, sdp };
+        let offer = ClientMessage::Offer {
+            peer_connection: 1,
+            sdp,
+        };
         self.negotiation.under_way = Some(self.websocket.send(&offer).await?);
         Ok(())
     }
@@ -151,7 +164,9 @@ impl Session {
             }
             ServerMessage::Published { mid, track } => self.hear_published(mid, track),
             ServerMessage::Answer(answer) => self.hear_answer(answer).await,
-            ServerMessage::MediaSectionsRequired { audio, video } => self.add_sections(*audio, *video).await,
+            ServerMessage::MediaSectionsRequired { audio, video } => {
+                self.add_sections(*audio, *video).await
+            }
             ServerMessage::Error(error) => self.hear_error(error),
             _ => Ok(()),
         };
@@ -161,7 +176,7 @@ impl Session {
     }
 
     fn hear_published(&mut self, mid: &str, track: &Track) -> Result<()> {
-        let publication = self.media.begin(mid, track, self.own_id)?;
+        let publication = self.media.name(mid, track, self.own_id)?;
         let asked = |one: &Unconfirmed| one.asked.as_ref().is_some_and(|(asked, _)| asked == mid);
         if let Some(at) = self.unconfirmed.iter().position(asked) {
             answer(self.unconfirmed.remove(at).done, Ok(publication));
@@ -171,13 +186,22 @@ impl Session {
 
     /// An offer that is refused ends the session: it cannot be taken back.
     fn hear_error(&mut self, error: &ErrorBody) -> Result<()> {
-        let Some(request_id) = error.request_id else { return Ok(()) };
+        let Some(request_id) = error.request_id else {
+            return Ok(());
+        };
         if self.negotiation.under_way == Some(request_id) {
             return Err(Refused(error.clone()).into());
         }
-        let asked = |one: &Unconfirmed| one.asked.as_ref().is_some_and(|(_, asked)| *asked == request_id);
+        let asked = |one: &Unconfirmed| {
+            one.asked
+                .as_ref()
+                .is_some_and(|(_, asked)| *asked == request_id)
+        };
         if let Some(at) = self.unconfirmed.iter().position(asked) {
-            answer(self.unconfirmed.remove(at).done, Err(Refused(error.clone()).into()));
+            answer(
+                self.unconfirmed.remove(at).done,
+                Err(Refused(error.clone()).into()),
+            );
         }
         Ok(())
     }
@@ -207,16 +231,24 @@ impl Session {
         match request {
             Request::Send(message, done) => answer(done, self.websocket.send(&message).await),
             Request::SendText(text, done) => answer(done, self.websocket.send_text(text).await),
-            Request::RequestKeyFrame(track, done) => answer(done, self.media.request_key_frame(track).await),
+            Request::RequestKeyFrame(track, done) => {
+                answer(done, self.media.request_key_frame(track).await)
+            }
             Request::SendData(message, done) => answer(done, self.media.send_data(&message).await),
             Request::Publish(options, done) => {
                 self.unconfirmed.push(Unconfirmed { asked: None, done });
-                return self.add_track(options).await.map_err(|error| End::Lost(format!("{error:#}")));
+                return self
+                    .add_track(options)
+                    .await
+                    .map_err(|error| End::Lost(format!("{error:#}")));
             }
             Request::RestartIce(done) => {
                 self.negotiation.waiting.push(done);
                 self.negotiation.restarts_ice = true;
-                return self.negotiate().await.map_err(|error| End::Lost(format!("{error:#}")));
+                return self
+                    .negotiate()
+                    .await
+                    .map_err(|error| End::Lost(format!("{error:#}")));
             }
             Request::Leave(done) => {
                 let said = self.websocket.send(&ClientMessage::Leave).await;
@@ -242,7 +274,9 @@ impl Session {
             }
             anyhow::Ok(())
         };
-        tokio::time::timeout(PATIENCE, hearing).await.map_err(|_| anyhow!("the server does not close"))?
+        tokio::time::timeout(PATIENCE, hearing)
+            .await
+            .map_err(|_| anyhow!("the server does not close"))?
     }
 }
 
@@ -250,4 +284,3 @@ fn answer<T>(done: Done<T>, result: Result<T>) {
     // Whoever asked may have stopped waiting.
     let _ = done.send(result);
 }
-

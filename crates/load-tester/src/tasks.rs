@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
+    TokioRuntime,
 };
 
 /// The tasks of one participant. Also the runtime of its peer connection, whose driver would otherwise
@@ -22,11 +23,17 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { runtime: TokioRuntime, running: Mutex::default() })
+        Arc::new(Self {
+            runtime: TokioRuntime,
+            running: Mutex::default(),
+        })
     }
 
     /// Begin a task.
-    pub(crate) fn start(&self, task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn start(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
         let handle = tokio::spawn(task);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|task| !task.is_finished());
@@ -36,7 +43,12 @@ impl Tasks {
 
     /// End all, at once and without a word to anybody.
     pub(crate) fn end(&self) {
-        for task in self.running.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for task in self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             task.abort();
         }
     }
@@ -68,11 +80,17 @@ impl Runtime for Tasks {
         self.runtime.wrap_udp_socket(socket)
     }
 
-    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+    fn wrap_tcp_listener(
+        &self,
+        listener: std::net::TcpListener,
+    ) -> io::Result<Arc<dyn AsyncTcpListener>> {
         self.runtime.wrap_tcp_listener(listener)
     }
 
-    fn connect_tcp<'a>(&'a self, address: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+    fn connect_tcp<'a>(
+        &'a self,
+        address: SocketAddr,
+    ) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
         self.runtime.connect_tcp(address)
     }
 

@@ -34,11 +34,17 @@ impl WebSocket {
             let stream = TcpStream::connect(server).await?;
             stream.set_nodelay(true)?;
             let url = format!("ws://{server}/ws");
-            let (stream, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await?;
+            let (stream, _) =
+                tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await?;
             anyhow::Ok(stream)
         };
-        let stream = tokio::time::timeout(patience, connecting).await.context("the WebSocket: no answer")??;
-        Ok(Self { stream, next_request: 1 })
+        let stream = tokio::time::timeout(patience, connecting)
+            .await
+            .context("the WebSocket: no answer")??;
+        Ok(Self {
+            stream,
+            next_request: 1,
+        })
     }
 
     /// Send a message; its number comes back in the answer or the error.
@@ -64,7 +70,8 @@ impl WebSocket {
             match self.stream.next().await {
                 None | Some(Ok(Message::Close(_))) => return Ok(None),
                 Some(Ok(Message::Text(text))) => {
-                    let message = serde_json::from_str(&text).with_context(|| format!("not of the protocol: {text}"))?;
+                    let message = serde_json::from_str(&text)
+                        .with_context(|| format!("not of the protocol: {text}"))?;
                     return Ok(Some(message));
                 }
                 Some(Ok(Message::Binary(_))) => bail!("the server sent a binary message"),
