@@ -1,5 +1,5 @@
-//! Writes an RTP packet: fixed header, extensions, payload. It never encrypts, and never allocates once the
-//! buffer has its size.
+//! Writes an RTP packet's header: its fixed part and its extensions. The payload is the caller's to append. It
+//! never encrypts, and never allocates once the buffer has its size.
 
 /// The fixed header of a packet to be written. No CSRCs, no padding: a forwarded packet needs neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,19 +12,7 @@ pub(crate) struct Header {
     pub(crate) ssrc: u32,
 }
 
-/// Append a packet to `buffer`. Gives where in `buffer` the payload begins, for those who change it there.
-pub(crate) fn write(
-    buffer: &mut Vec<u8>,
-    header: &Header,
-    extensions: &[(u8, &[u8])],
-    payload: &[u8],
-) -> usize {
-    let payload_start = write_header(buffer, header, extensions);
-    buffer.extend_from_slice(payload);
-    payload_start
-}
-
-/// Append a packet's header alone, for a payload in parts (RTX, RFC 4588). Gives where the payload begins.
+/// Append a packet's header. Gives where in `buffer` the payload begins.
 ///
 /// Extensions take the one-byte form (RFC 8285, section 4.2) if all have a number up to 14 and 1 to 16 bytes,
 /// else the two-byte form, which a receiver must have agreed to (`extmap-allow-mixed`, or a number above 14).
@@ -101,7 +89,8 @@ mod tests {
 
     fn written(extensions: &[(u8, &[u8])], payload: &[u8]) -> Vec<u8> {
         let mut buffer = Vec::new();
-        write(&mut buffer, &HEADER, extensions, payload);
+        write_header(&mut buffer, &HEADER, extensions);
+        buffer.extend_from_slice(payload);
         buffer
     }
 
@@ -139,11 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_appended_and_its_payload_found() {
+    fn a_header_is_appended_and_tells_where_the_payload_begins() {
         let mut buffer = vec![1, 2, 3];
-        let payload_start = write(&mut buffer, &HEADER, &[(1, &[0xaa])], &[5, 6]);
-        assert_eq!(buffer[..3], [1, 2, 3]);
-        assert_eq!(buffer[payload_start..], [5, 6]);
+        let payload_start = write_header(&mut buffer, &HEADER, &[(1, &[0xaa])]);
+        assert_eq!(buffer[..4], [1, 2, 3, 0x90]);
+        assert_eq!(payload_start, 3 + 12 + 8);
+        assert_eq!(buffer.len(), payload_start);
     }
 
     #[test]
@@ -176,7 +166,8 @@ mod tests {
             let payload_length = random.below(30);
             let payload = random.bytes(payload_length);
             buffer.clear();
-            write(&mut buffer, &header, &extensions, &payload);
+            write_header(&mut buffer, &header, &extensions);
+            buffer.extend_from_slice(&payload);
             let packet = Packet::parse(&buffer).expect("what is written is whole");
             let read = Header {
                 marker: packet.marker,
