@@ -36,6 +36,16 @@ fn chromium_simulcast_is_answered_with_all_layers_and_their_extensions() {
 }
 
 #[test]
+fn a_viewer_is_not_sent_the_extensions_of_layers() {
+    let section = &fixture("chromium-156-receive-and-data").sections[3];
+    let outbound = section.outbound_extensions();
+    assert_eq!(section.extensions.id(Extension::RtpStreamId), Some(10));
+    assert_eq!(outbound.id(Extension::RtpStreamId), None);
+    assert_eq!(outbound.id(Extension::RepairedRtpStreamId), None);
+    assert_eq!(outbound.id(Extension::TransportSequenceNumber), Some(3));
+}
+
+#[test]
 fn chromium_profiles_that_are_forwarded_are_answered_and_others_not() {
     let offer = fixture("chromium-156-receive-and-data");
     let video = &offer.sections[3];

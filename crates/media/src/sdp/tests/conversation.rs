@@ -228,3 +228,22 @@ fn a_section_outside_of_the_group_is_rejected() {
         "the first section of the group speaks for the transport"
     );
 }
+
+#[test]
+fn the_first_section_of_the_group_does_not_speak_for_the_transport_when_it_is_stopped() {
+    let text = SMALL.replace("m=audio 9", "m=audio 0").replace(
+        "a=mid:v\r\n",
+        "a=mid:v\r\na=ice-ufrag:next\r\na=ice-pwd:lkjihgfedcba9876543210\r\n",
+    );
+    let offer = parse(&text).expect("the others are in use");
+    assert_eq!(offer.ice_ufrag, "next");
+}
+
+#[test]
+fn a_section_without_a_direction_has_that_of_the_session() {
+    let text = SMALL.replace("a=sendrecv\r\n", "");
+    let direction = |text: &str| parse(text).map(|offer| offer.sections[0].direction);
+    assert_eq!(direction(&text), Ok(Direction::SendRecv));
+    let text = text.replace("t=0 0\r\n", "t=0 0\r\na=recvonly\r\n");
+    assert_eq!(direction(&text), Ok(Direction::RecvOnly));
+}
