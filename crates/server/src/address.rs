@@ -85,14 +85,20 @@ mod tests {
     fn development_mode_is_on_loopback_alone() {
         let config = Config::default();
         assert!(media_bind_address(&config).is_loopback());
-        assert_eq!(candidates(&config, 7), ["127.0.0.1:7".parse().unwrap()]);
+        assert_eq!(
+            candidates(&config, 7),
+            [SocketAddr::from(([127, 0, 0, 1], 7))]
+        );
     }
 
     #[test]
     fn a_public_address_is_the_one_candidate() {
         let config = with_keys(Some([192, 0, 2, 1]));
         assert_eq!(media_bind_address(&config), Ipv4Addr::UNSPECIFIED);
-        assert_eq!(candidates(&config, 7), ["192.0.2.1:7".parse().unwrap()]);
+        assert_eq!(
+            candidates(&config, 7),
+            [SocketAddr::from(([192, 0, 2, 1], 7))]
+        );
     }
 
     #[test]

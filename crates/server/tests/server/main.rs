@@ -1,0 +1,11 @@
+//! The real binary, over real sockets on loopback: what a client, an operator and a script see of it. Media
+//! has tests of its own.
+
+mod client;
+mod limits;
+mod process;
+mod room;
+mod session;
+mod start;
+mod stop;
+mod token;
