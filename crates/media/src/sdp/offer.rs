@@ -216,11 +216,6 @@ impl OfferedSection {
             }
     }
 
-    /// How the section offers a codec: the first payload type that carries exactly it.
-    pub(crate) fn codec(&self, codec: Codec) -> Option<&OfferedCodec> {
-        self.codecs.iter().find(|offered| offered.codec == codec)
-    }
-
     /// The SSRC of the retransmissions of an SSRC of media.
     pub(crate) fn rtx_ssrc(&self, ssrc: u32) -> Option<u32> {
         self.rtx_ssrcs
