@@ -6,7 +6,8 @@ use protocol::{
 };
 use signaling::{Effect, Limits, MediaEffect, MediaEvent, Permissions, Request};
 
-use crate::world::{EVERYTHING, Joining, START, World, assert_goodbye, assert_refused, student};
+use crate::expected::{assert_goodbye, assert_refused};
+use crate::world::{EVERYTHING, Joining, START, World, student};
 
 fn resuming(world: &World, tab: &str) -> Joining {
     Joining {
@@ -465,7 +466,7 @@ fn an_offer_made_before_the_loss_is_refused_without_the_old_connections_number()
         peer,
         reason: "no BUNDLE".into(),
     });
-    crate::world::assert_error(&world, &effects, "anna", ErrorCode::InvalidOffer, None);
+    crate::expected::assert_error(&world, &effects, "anna", ErrorCode::InvalidOffer, None);
 }
 
 #[test]

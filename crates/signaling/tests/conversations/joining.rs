@@ -6,9 +6,8 @@ use protocol::{
 };
 use signaling::{Command, Effect, Permissions, Request};
 
-use crate::world::{
-    EVERYTHING, Joining, ROOM, START, World, assert_goodbye, assert_refused, student, track,
-};
+use crate::expected::{assert_goodbye, assert_refused, track};
+use crate::world::{EVERYTHING, Joining, ROOM, START, World, student};
 
 #[test]
 fn the_first_to_join_opens_the_room_and_is_told_it() {

@@ -3,7 +3,8 @@
 use protocol::{ErrorCode, Publish, TrackSource};
 use signaling::{Effect, Limits};
 
-use crate::world::{Joining, World, assert_refused, student};
+use crate::expected::assert_refused;
+use crate::world::{Joining, World, student};
 
 #[test]
 fn a_full_room_refuses_newcomers_and_not_those_who_come_back() {

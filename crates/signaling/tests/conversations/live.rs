@@ -3,7 +3,8 @@
 use protocol::{Change, LiveRoom, MediaType, RoomName, ServerMessage, Timestamp, TrackSource};
 use signaling::{MediaEffect, Request};
 
-use crate::world::{REQUEST, ROOM, START, World, track};
+use crate::expected::track;
+use crate::world::{REQUEST, ROOM, START, World};
 
 #[test]
 fn a1_live_status_names_the_other_live_participants_and_never_the_asker() {
@@ -31,6 +32,27 @@ fn a1_live_status_names_the_other_live_participants_and_never_the_asker() {
             )]
         );
     }
+}
+
+#[test]
+fn who_is_live_longest_is_named_first_whoever_joined_first() {
+    let mut world = World::new();
+    world.join("anna");
+    world.join_live("ben", TrackSource::Camera);
+    world.pass(1_000);
+    world.publish("anna", "0", TrackSource::Camera);
+    world.offer("anna", 1);
+    world.join("cleo");
+    let live = vec![
+        world.live("ben", START, MediaType::Video),
+        world.live("anna", Timestamp(START.0 + 1_000), MediaType::Video),
+    ];
+    let effects = world.ask("cleo", Request::LiveStatus);
+    let status = ServerMessage::LiveStatus {
+        request_id: REQUEST,
+        live,
+    };
+    assert_eq!(effects, [world.to(&["cleo"], status)]);
 }
 
 #[test]

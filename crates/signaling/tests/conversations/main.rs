@@ -2,7 +2,9 @@
 //! each command the invariants are checked, and every client's view against the room. No time passes
 //! but what a test lets pass.
 
+mod checks;
 mod coming_back;
+mod expected;
 mod joining;
 mod limits;
 mod live;

@@ -5,7 +5,8 @@ use protocol::{
 };
 use signaling::{Effect, MediaEffect, MediaEvent};
 
-use crate::world::{REQUEST, World, assert_error, assert_refused};
+use crate::expected::{assert_error, assert_refused};
+use crate::world::{REQUEST, World};
 
 #[test]
 fn an_answer_goes_to_whoever_offered_with_their_number() {

@@ -3,7 +3,8 @@
 use protocol::{Change, ErrorCode, TrackSource};
 use signaling::{MediaEffect, Permissions};
 
-use crate::world::{EVERYTHING, Joining, World, assert_refused, student};
+use crate::expected::assert_refused;
+use crate::world::{EVERYTHING, Joining, World, student};
 
 fn class_with_tutor() -> World {
     let mut world = World::new();

@@ -3,7 +3,8 @@
 use protocol::{Change, ErrorCode, MediaType, Publish, ServerMessage, TrackKind, TrackSource};
 use signaling::{Effect, MediaEffect, Permissions, Request};
 
-use crate::world::{EVERYTHING, Joining, START, World, assert_refused, student, track};
+use crate::expected::{assert_refused, track};
+use crate::world::{EVERYTHING, Joining, START, World, student};
 
 #[test]
 fn b2_a_late_joiner_is_subscribed_to_every_track_before_the_first_offer_is_answered() {

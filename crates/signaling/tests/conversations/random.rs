@@ -225,7 +225,7 @@ fn live_through(number: u64, commands: usize) -> World {
 #[test]
 fn whatever_happens_every_client_knows_the_room_as_it_is_and_nothing_is_left_at_the_end() {
     for number in 0..20 {
-        let mut world = live_through(number, 2_000);
+        let mut world = live_through(number, 1_000);
         for connection in world.open_connections() {
             let has_joined = world.rooms.participant_of(connection).is_some();
             let request = Request::Leave;
@@ -250,12 +250,7 @@ fn whatever_happens_every_client_knows_the_room_as_it_is_and_nothing_is_left_at_
 
 #[test]
 fn the_same_commands_have_the_same_effects() {
-    let told = |world: World| -> Vec<_> {
-        world
-            .clients
-            .into_values()
-            .map(|client| (client.connection, client.view))
-            .collect()
-    };
-    assert_eq!(told(live_through(7, 1_000)), told(live_through(7, 1_000)));
+    let (once, again) = (live_through(7, 1_000), live_through(7, 1_000));
+    assert!(once.transcript.len() > 1_000, "much happened");
+    assert!(once.transcript == again.transcript);
 }

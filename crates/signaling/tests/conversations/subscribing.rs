@@ -3,7 +3,8 @@
 use protocol::{ErrorCode, TrackSource};
 use signaling::{Limits, MediaEffect, Permissions, Request};
 
-use crate::world::{EVERYTHING, Joining, World, assert_refused, student};
+use crate::expected::assert_refused;
+use crate::world::{EVERYTHING, Joining, World, student};
 
 #[test]
 fn a_refused_track_ends_and_stays_refused_while_it_exists() {

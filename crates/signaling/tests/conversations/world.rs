@@ -1,17 +1,15 @@
 //! A server, its clients and their media, by name, so that a test reads like a transcript. Ids count up
 //! from 1 in the order in which they are drawn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::{
-    Change, ConnectionId, ErrorCode, Goodbye, Identity, Live, MediaType, NumberedChange,
-    Participant, ParticipantId, PeerId, Publish, Resume, Role, RoomId, RoomName, ServerMessage,
-    StateUpdate, Timestamp, Track, TrackId, TrackSource,
+    ConnectionId, Identity, Participant, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
+    RoomName, StateUpdate, Timestamp, TrackId, TrackSource,
 };
 use signaling::{
-    Claims, Command, Effect, Fresh, Join, Limits, MediaEffect, MediaEvent, Permissions, Request,
-    Rooms,
+    Claims, Command, Effect, Fresh, Join, Limits, MediaEvent, Permissions, Request, Rooms,
 };
 
 use crate::media_plane::MediaPlane;
@@ -30,6 +28,8 @@ pub(crate) struct World {
     pub(crate) media: MediaPlane,
     /// By the name of their tab.
     pub(crate) clients: BTreeMap<String, Client>,
+    /// Every effect so far.
+    pub(crate) transcript: Vec<Effect>,
     /// Connections of tabs that have another one now.
     retired: Vec<Client>,
     /// The last track and peer of each tab.
@@ -94,6 +94,7 @@ impl World {
             now: START,
             media: MediaPlane::default(),
             clients: BTreeMap::new(),
+            transcript: Vec::new(),
             retired: Vec::new(),
             tracks: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -288,112 +289,7 @@ impl World {
         self.handle(Command::Stop)
     }
 
-    // What is checked each time.
-
-    fn perform(&mut self, effects: &[Effect]) {
-        for effect in effects {
-            match effect {
-                Effect::Send { to, message } => self.deliver(to, message),
-                Effect::Close { connection } => self.client_of(*connection).is_open = false,
-                Effect::Media { room, effect } => self.media.perform(*room, effect),
-                Effect::RoomClosed { room } => {
-                    assert!(
-                        self.media.peers.values().all(|books| books.room != *room),
-                        "no media is left"
-                    );
-                }
-                Effect::RoomOpened { .. } => {}
-            }
-        }
-        self.rooms.check_invariants();
-        self.check_views();
-        let tracks = self.media.tracks();
-        assert_eq!(
-            self.rooms.counts().tracks,
-            tracks.len(),
-            "media forwards what is published"
-        );
-    }
-
-    fn deliver(&mut self, to: &[ConnectionId], message: &ServerMessage) {
-        assert!(!to.is_empty(), "a message is to somebody");
-        assert_eq!(
-            to.iter().collect::<BTreeSet<_>>().len(),
-            to.len(),
-            "and to nobody twice"
-        );
-        for connection in to {
-            let client = self.client_of(*connection);
-            assert!(
-                client.is_open,
-                "nothing is sent to a closed connection: {message:?}"
-            );
-            match message {
-                ServerMessage::Joined(joined) => {
-                    client.view = Some(View::of(joined));
-                    client.resume_token.clone_from(&joined.resume_token);
-                }
-                ServerMessage::Resumed(resumed) => {
-                    client.resume_token.clone_from(&resumed.resume_token);
-                    client
-                        .view
-                        .as_mut()
-                        .expect("who resumes knew the room")
-                        .hear(message);
-                }
-                _ => {
-                    if let Some(view) = &mut client.view {
-                        view.hear(message);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Everybody who is connected knows the room as it is.
-    fn check_views(&self) {
-        for (tab, client) in &self.clients {
-            if self.rooms.participant_of(client.connection).is_none() {
-                continue;
-            }
-            let room = self
-                .rooms
-                .room(&client.room)
-                .expect("who is connected is in an open room");
-            let view = client
-                .view
-                .as_ref()
-                .expect("who is connected was told the room");
-            let is_hidden = room.participants.iter().all(|other| other.id != view.own);
-            let seen = view
-                .participants
-                .iter()
-                .filter(|other| !is_hidden || other.id != view.own);
-            let seen: Vec<Participant> = seen.cloned().collect();
-            assert_eq!(seen, room.participants, "{tab} knows everybody");
-            let live: BTreeMap<ParticipantId, Live> = room
-                .live
-                .iter()
-                .filter(|live| live.participant_id != view.own)
-                .map(|live| (live.participant_id, live.clone()))
-                .collect();
-            assert_eq!(view.live, live, "{tab} knows who is live");
-            assert_eq!(
-                view.last_change, room.last_change,
-                "{tab} knows the last change"
-            );
-            let mut others = self.clients.values().filter(|other| {
-                other.room == client.room && self.rooms.participant_of(other.connection).is_some()
-            });
-            assert!(
-                others.all(|other| other.view.as_ref().map(|other| &other.speakers)
-                    == Some(&view.speakers)),
-                "all know the same speakers"
-            );
-        }
-    }
-
-    fn client_of(&mut self, connection: ConnectionId) -> &mut Client {
+    pub(crate) fn client_of(&mut self, connection: ConnectionId) -> &mut Client {
         let mut clients = self.clients.values_mut().chain(&mut self.retired);
         clients
             .find(|client| client.connection == connection)
@@ -481,119 +377,4 @@ impl World {
             ..self.resume(tab)
         }
     }
-
-    // The effects that are expected.
-
-    pub(crate) fn to(&self, tabs: &[&str], message: ServerMessage) -> Effect {
-        Effect::Send {
-            to: tabs.iter().map(|tab| self.connection(tab)).collect(),
-            message,
-        }
-    }
-
-    pub(crate) fn told(&self, tabs: &[&str], number: u64, change: Change) -> Effect {
-        self.to(
-            tabs,
-            ServerMessage::Change(NumberedChange { number, change }),
-        )
-    }
-
-    pub(crate) fn media(&self, effect: MediaEffect) -> Effect {
-        Effect::Media {
-            room: self.room_id(),
-            effect,
-        }
-    }
-
-    pub(crate) fn published(&self, tab: &str, mid: &str, track: &Track) -> Effect {
-        let message = ServerMessage::Published {
-            mid: mid.into(),
-            track: track.clone(),
-        };
-        self.to(&[tab], message)
-    }
-
-    pub(crate) fn live(&self, tab: &str, started_at: Timestamp, media_type: MediaType) -> Live {
-        let Participant {
-            id, identity, name, ..
-        } = self.participant(tab);
-        Live {
-            participant_id: id,
-            identity,
-            name,
-            started_at,
-            media_type,
-        }
-    }
-}
-
-/// A track as the room sees it.
-pub(crate) fn track(id: TrackId, source: TrackSource, published_at: Timestamp) -> Track {
-    Track {
-        id,
-        kind: source.kind(),
-        source,
-        muted: false,
-        published_at,
-    }
-}
-
-/// Exactly one effect: this tab is refused with this code, in answer to its request.
-#[track_caller]
-pub(crate) fn assert_refused(world: &World, effects: &[Effect], tab: &str, code: ErrorCode) {
-    assert_error(world, effects, tab, code, REQUEST);
-}
-
-/// Exactly one effect: this tab is told an error.
-#[track_caller]
-pub(crate) fn assert_error(
-    world: &World,
-    effects: &[Effect],
-    tab: &str,
-    code: ErrorCode,
-    request_id: Option<u32>,
-) {
-    let [
-        Effect::Send {
-            to,
-            message: ServerMessage::Error(error),
-        },
-    ] = effects
-    else {
-        panic!("exactly one error, not {effects:#?}");
-    };
-    assert_eq!(*to, [world.connection(tab)]);
-    assert_eq!((error.code, error.request_id), (code, request_id));
-    assert!(!error.message.is_empty() && !error.hint.is_empty());
-}
-
-/// This tab is told goodbye with this code, and its connection closed.
-#[track_caller]
-pub(crate) fn assert_goodbye(
-    effects: &[Effect],
-    connection: ConnectionId,
-    code: ErrorCode,
-    reconnect: bool,
-) {
-    let [
-        Effect::Send {
-            to,
-            message: ServerMessage::Goodbye(goodbye),
-        },
-        Effect::Close { connection: closed },
-    ] = effects
-    else {
-        panic!("a goodbye and a close, not {effects:#?}");
-    };
-    assert_eq!(
-        (to.as_slice(), *closed),
-        ([connection].as_slice(), connection)
-    );
-    let Goodbye {
-        code: given,
-        reconnect: back,
-        message,
-    } = goodbye;
-    assert_eq!((*given, *back), (code, reconnect));
-    assert!(!message.is_empty());
 }
