@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use protocol::{
-    ClientMessage, ErrorBody, Join, Joined, ParticipantId, Resume, RoomName, ServerMessage,
+    Answer, ClientMessage, ErrorBody, Join, Joined, ParticipantId, Resume, RoomName, ServerMessage,
     StateUpdate, TrackId, TrackKind,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -32,6 +32,7 @@ pub struct Participant {
     timings: Timings,
     publications: Vec<Publication>,
     first_offer: Option<FirstOffer>,
+    first_answer: Option<Answer>,
     room: watch::Receiver<RoomView>,
     connected: watch::Receiver<bool>,
     receptions: Receptions,
@@ -44,7 +45,7 @@ pub struct Participant {
 /// What the first offer is to bring.
 struct FirstOffer {
     confirmations: Vec<oneshot::Receiver<Result<Publication>>>,
-    answered: oneshot::Receiver<Result<()>>,
+    answered: oneshot::Receiver<Result<Answer>>,
 }
 
 /// How long each step of joining took, from the call of `join`.
@@ -162,6 +163,7 @@ impl Participant {
                 confirmations,
                 answered,
             }),
+            first_answer: None,
             room,
             connected,
             receptions,
@@ -185,7 +187,7 @@ impl Participant {
             let publication = self.result(confirmation).await?;
             self.publications.push(publication);
         }
-        self.result(answered).await?;
+        self.first_answer = Some(self.result(answered).await?);
         self.timings.answered = self.timings.began_at.elapsed();
         let mut connected = self.connected.clone();
         connected.wait_for(|is_connected| *is_connected).await?;
@@ -218,6 +220,11 @@ impl Participant {
         self.publications
             .iter()
             .find(|publication| publication.options.source.kind() == kind)
+    }
+
+    /// The answer to the first offer. `None` if there was nothing to offer.
+    pub fn first_answer(&self) -> Option<&Answer> {
+        self.first_answer.as_ref()
     }
 
     /// The room now.
@@ -327,11 +334,11 @@ impl Participant {
 
     /// Ask for a key frame of a track, by PLI, as a browser does that cannot decode.
     pub async fn request_key_frame(&self, track: TrackId) -> Result<()> {
-        self.ask(|done| Request::RequestKeyFrame(track, done)).await
+        self.ask(|done| Request::KeyFrame(track, done)).await
     }
 
     /// Restart ICE: new credentials, a new socket. Done when the offer for it is answered.
-    pub async fn restart_ice(&self) -> Result<()> {
+    pub async fn restart_ice(&self) -> Result<Answer> {
         self.ask(Request::RestartIce).await
     }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -87,6 +87,28 @@ impl Relay {
             self.state.lost_to_server.load(Relaxed),
             self.state.lost_to_client.load(Relaxed),
         )
+    }
+
+    /// Send bytes to the server that come, for all it can see, from the client.
+    pub async fn inject(&self, datagram: &[u8]) -> Result<()> {
+        let server = *self
+            .state
+            .server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let server = server.context("no answer has come through yet")?;
+        let outward = self.outward.borrow().clone();
+        outward.send_to(datagram, server).await?;
+        Ok(())
+    }
+
+    /// The server's address for media, once an answer has come through.
+    pub fn server(&self) -> Option<SocketAddr> {
+        *self
+            .state
+            .server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on the server sees another address of the client, as when a phone changes networks. What
@@ -171,7 +193,7 @@ fn loses(datagram: &[u8], every: &AtomicU32, media: &AtomicU64, lost: &AtomicU64
     }
     let number = media.fetch_add(1, Relaxed) + 1;
     let every = u64::from(every.load(Relaxed));
-    let is_lost = every > 0 && number % every == 0;
+    let is_lost = every > 0 && number.is_multiple_of(every);
     lost.fetch_add(u64::from(is_lost), Relaxed);
     is_lost
 }

@@ -18,8 +18,8 @@ pub(crate) enum Request {
     Send(ClientMessage, Done<u32>),
     SendText(String, Done<()>),
     Publish(PublishOptions, Done<Publication>),
-    RestartIce(Done<()>),
-    RequestKeyFrame(TrackId, Done<()>),
+    RestartIce(Done<Answer>),
+    KeyFrame(TrackId, Done<()>),
     SendData(DataMessage, Done<()>),
     Leave(Done<()>),
 }
@@ -56,9 +56,9 @@ pub(crate) struct Negotiation {
     is_due: bool,
     restarts_ice: bool,
     /// To be told of the answer to the next offer.
-    waiting: Vec<Done<()>>,
+    waiting: Vec<Done<Answer>>,
     /// To be told of the answer to the offer under way.
-    answered: Vec<Done<()>>,
+    answered: Vec<Done<Answer>>,
 }
 
 impl Negotiation {
@@ -115,7 +115,7 @@ impl Session {
     }
 
     /// The answer to the next offer will be told here.
-    pub(crate) fn expect_answer(&mut self) -> oneshot::Receiver<Result<()>> {
+    pub(crate) fn expect_answer(&mut self) -> oneshot::Receiver<Result<Answer>> {
         let (done, answered) = oneshot::channel();
         self.negotiation.waiting.push(done);
         answered
@@ -214,7 +214,7 @@ impl Session {
         self.media.apply_answer(sdp).await?;
         self.negotiation.under_way = None;
         for done in self.negotiation.answered.drain(..) {
-            let _ = done.send(Ok(()));
+            let _ = done.send(Ok(answer.clone()));
         }
         if std::mem::take(&mut self.negotiation.is_due) {
             self.negotiate().await?;
@@ -231,7 +231,7 @@ impl Session {
         match request {
             Request::Send(message, done) => answer(done, self.websocket.send(&message).await),
             Request::SendText(text, done) => answer(done, self.websocket.send_text(text).await),
-            Request::RequestKeyFrame(track, done) => {
+            Request::KeyFrame(track, done) => {
                 answer(done, self.media.request_key_frame(track).await)
             }
             Request::SendData(message, done) => answer(done, self.media.send_data(&message).await),
