@@ -58,4 +58,4 @@ compose-check: ## docker-compose.yml, Prometheus' and Grafana's files can be rea
 
 screenshot: browsers $(NPM_INSTALLED) ## docs/images/room.png, from a running room
 	cargo build --release --workspace --bins
-	cd web-demo && node tests/support/screenshot.js ../docs/images/room.png
+	node docs/images/room.js
