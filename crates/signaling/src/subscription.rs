@@ -39,10 +39,10 @@ impl Room {
                 "your token does not allow you to receive tracks",
             ));
         }
-        let is_new = participant.peer().is_some_and(|peer| {
+        let is_full = participant.peer().is_some_and(|peer| {
             subscribed && !peer.subscribed.contains(&track) && peer.subscribed.len() >= limit
         });
-        if is_new {
+        if is_full {
             let message = format!("you receive {limit} tracks, and may receive no more");
             let hint = "Refuse another track first.".into();
             return Err(ErrorBody {

@@ -438,6 +438,15 @@ fn what_media_asked_of_somebody_away_is_said_when_they_are_back() {
     let message = ServerMessage::MediaSectionsRequired { audio: 2, video: 1 };
     assert_eq!(effects.last(), Some(&world.to(&["anna"], message)));
 
+    // The offer is the reply: then nothing is open.
+    world.offer("anna", 1);
+    world.lose("anna");
+    assert_eq!(
+        world.join_as(resuming(&world, "anna")).len(),
+        2,
+        "resumed, and who speaks"
+    );
+
     world.lose("anna");
     let reason = "no packet for 30 s".to_string();
     assert_eq!(

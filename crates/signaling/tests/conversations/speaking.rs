@@ -53,6 +53,12 @@ fn a_muted_track_has_no_voice_until_it_is_heard_again() {
     let track = world.track("anna", "0");
     let effects = world.mute("anna", track, true);
     assert_eq!(effects[2..], [speakers(&world, &["anna", "ben"], &[])]);
+    assert_eq!(
+        world.mute("anna", track, false).len(),
+        2,
+        "what was said before is over"
+    );
+    world.mute("anna", track, true);
     assert_eq!(speak(&mut world, "anna", Some(30)), []);
     speak(&mut world, "anna", None);
     assert_eq!(world.mute("anna", track, false).len(), 2);
