@@ -17,13 +17,15 @@ const START_LIMIT_MS = 20_000;
  * @returns {Promise<Server>}
  */
 export async function startServer({ args = [], config, http = "127.0.0.1:0" } = {}) {
-  const binary = process.env.PLENUM_BINARY ?? join(ROOT, "target/release/plenum");
+  const binary = process.env.TEST_BINARY ?? join(ROOT, "target/release/plenum");
   if (!existsSync(binary)) throw new Error(`${binary} is missing: run cargo build --release first`);
   const folder = mkdtempSync(join(tmpdir(), "plenum-test-"));
   if (config !== undefined) writeFileSync(join(folder, "plenum.toml"), config);
   const all = ["--http", http, "--udp-port", "0", "--data-dir", folder, ...args];
   if (config !== undefined) all.push("--config", join(folder, "plenum.toml"));
-  const child = spawn(binary, all, { stdio: ["ignore", "pipe", "pipe"] });
+  // What the surroundings configure must not change a test.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PLENUM_")));
+  const child = spawn(binary, all, { stdio: ["ignore", "pipe", "pipe"], env });
   let output = "";
   child.stdout.on("data", (data) => (output += data));
   child.stderr.on("data", (data) => (output += data));
