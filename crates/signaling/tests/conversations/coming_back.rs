@@ -502,3 +502,19 @@ fn a_made_up_last_change_brings_the_whole_room() {
     });
     assert!(last_joined(&effects).rejoined);
 }
+
+#[test]
+fn who_chooses_for_themselves_from_now_on_keeps_the_media_and_loses_what_was_not_chosen() {
+    let mut world = World::new();
+    world.join_live("anna", TrackSource::Camera);
+    world.join_and_offer("ben");
+    let (peer, track) = (world.peer("ben"), world.track("anna", "0"));
+    world.lose("ben");
+    let joining = Joining {
+        subscribe_automatically: false,
+        ..resuming(&world, "ben")
+    };
+    let effects = world.join_as(joining);
+    assert!(effects.contains(&world.media(MediaEffect::Unsubscribe { peer, track })));
+    assert!(world.media.peers[&peer].subscriptions.is_empty());
+}

@@ -208,11 +208,13 @@ fn the_rooms_in_which_somebody_is_live_are_listed_longest_first() {
         room: "zoo".into(),
         ..crate::world::student(tab)
     };
+    world.join("anna");
     world.join_as(elsewhere("zoe"));
     world.publish("zoe", "0", TrackSource::Microphone);
     world.offer("zoe", 1);
     world.pass(1_000);
-    world.join_live("anna", TrackSource::Camera);
+    world.publish("anna", "0", TrackSource::Camera);
+    world.offer("anna", 1);
     world.join("ben");
     world.join_as(crate::world::Joining {
         room: "silent".into(),
