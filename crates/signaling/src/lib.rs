@@ -4,6 +4,9 @@
 //! Rule of use: give every input to [`Rooms::handle`] and [`Rooms::handle_timeout`] with the time it
 //! happened, carry out the effects in order, and call `handle_timeout` when [`Rooms::poll_timeout`] says.
 
+// clippy.toml names the methods; a `for` over a hash map is named here.
+#![warn(clippy::iter_over_hash_type)]
+
 mod command;
 mod effect;
 mod index;
