@@ -19,10 +19,15 @@ pub(crate) fn credentials(worker: u8, place: usize, random: [u8; 27]) -> Credent
     encode(worker.into(), WORKER, &mut ufrag);
     encode(place as u64, PLACE, &mut ufrag);
     let (name, secret) = random.split_at(RANDOM);
-    ufrag.extend(name.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
+    ufrag.extend(
+        name.iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte & 31)])),
+    );
     let mut password = String::with_capacity(32);
     for chunk in secret.chunks(5) {
-        let bits = chunk.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = chunk
+            .iter()
+            .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
         encode(bits, 8, &mut password);
     }
     Credentials { ufrag, password }
@@ -89,13 +94,23 @@ mod tests {
         for (worker, place) in [(0, 0), (3, 1), (255, 123_456), (7, 1 << 34)] {
             let credentials = credentials(worker, place, [0xAB; 27]);
             assert_eq!(place_of(&credentials.ufrag), Some((worker, place)));
-            assert_eq!((credentials.ufrag.len(), credentials.password.len()), (16, 32));
+            assert_eq!(
+                (credentials.ufrag.len(), credentials.password.len()),
+                (16, 32)
+            );
         }
     }
 
     #[test]
     fn a_foreign_name_has_no_place() {
-        for name in ["", "abc", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAA", "aaAAAAAAAAAAAAAA", "99AAAAAAAAAAAAAA"] {
+        for name in [
+            "",
+            "abc",
+            "AAAAAAAAAAAAAAA",
+            "AAAAAAAAAAAAAAAAA",
+            "aaAAAAAAAAAAAAAA",
+            "99AAAAAAAAAAAAAA",
+        ] {
             assert_eq!(place_of(name), None, "{name}");
         }
     }

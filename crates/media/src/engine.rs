@@ -94,7 +94,13 @@ impl Engine {
     }
 
     /// A datagram has arrived. `to` is the local address it was sent to, where known. It is decrypted in place.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, datagram: &mut [u8]) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: Option<IpAddr>,
+        datagram: &mut [u8],
+    ) {
         let Some(kind) = transport::classify(datagram) else {
             return self.statistics.drop_for(DropReason::Malformed);
         };
@@ -113,7 +119,15 @@ impl Engine {
         };
         self.serve(now, place, |engine| {
             let result = match kind {
-                DatagramKind::Stun => engine.handle_stun(now, place, Path { remote: from, local: to }, datagram),
+                DatagramKind::Stun => engine.handle_stun(
+                    now,
+                    place,
+                    Path {
+                        remote: from,
+                        local: to,
+                    },
+                    datagram,
+                ),
                 DatagramKind::Dtls => engine.handle_dtls(now, place, datagram),
                 DatagramKind::Media => engine.handle_media(now, place, datagram),
             };
@@ -152,10 +166,22 @@ impl Engine {
         }
     }
 
-    fn handle_stun(&mut self, now: Instant, place: usize, path: Path, datagram: &[u8]) -> Result<(), DropReason> {
-        let checked = self.peers[place].transport.handle_stun(now, path, datagram)?;
+    fn handle_stun(
+        &mut self,
+        now: Instant,
+        place: usize,
+        path: Path,
+        datagram: &[u8],
+    ) -> Result<(), DropReason> {
+        let checked = self.peers[place]
+            .transport
+            .handle_stun(now, path, datagram)?;
         if checked.validated {
-            if let Some(other) = self.addresses.peer(path.remote).filter(|other| *other != place) {
+            if let Some(other) = self
+                .addresses
+                .peer(path.remote)
+                .filter(|other| *other != place)
+            {
                 tracing::debug!(other, place, "an address changes hands");
             }
             self.addresses.insert(path.remote, place);
@@ -167,9 +193,16 @@ impl Engine {
         Ok(())
     }
 
-    fn handle_dtls(&mut self, now: Instant, place: usize, datagram: &[u8]) -> Result<(), DropReason> {
+    fn handle_dtls(
+        &mut self,
+        now: Instant,
+        place: usize,
+        datagram: &[u8],
+    ) -> Result<(), DropReason> {
         let peer = &mut self.peers[place];
-        let events = peer.transport.handle_dtls(now, datagram, &self.config.limits)?;
+        let events = peer
+            .transport
+            .handle_dtls(now, datagram, &self.config.limits)?;
         for event in events {
             self.handle_transport_event(now, place, event);
         }
@@ -179,10 +212,17 @@ impl Engine {
     fn handle_transport_event(&mut self, now: Instant, place: usize, event: TransportEvent) {
         match event {
             TransportEvent::Connected => {
-                let Some(peer) = self.peers.get_mut(place) else { return };
+                let Some(peer) = self.peers.get_mut(place) else {
+                    return;
+                };
                 peer.connected_at = Some(now);
-                let after = peer.first_offer.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
-                self.events.push_back(Event::PeerConnected { peer: peer.id, after });
+                let after = peer
+                    .first_offer
+                    .map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
+                self.events.push_back(Event::PeerConnected {
+                    peer: peer.id,
+                    after,
+                });
                 upkeep::choose_layers(now, peer, &mut self.tracks);
                 self.ask_for_key_frames(now, place);
             }
@@ -198,7 +238,10 @@ impl Engine {
 
     /// A new subscriber does not wait for the next tick: each of its milliseconds is one without a picture.
     fn ask_for_key_frames(&mut self, now: Instant, place: usize) {
-        let tracks = self.peers[place].outbound.iter().map(|outbound| outbound.track);
+        let tracks = self.peers[place]
+            .outbound
+            .iter()
+            .map(|outbound| outbound.track);
         let mut publishers: Vec<usize> = tracks.map(|track| self.tracks[track].publisher).collect();
         publishers.sort_unstable();
         publishers.dedup();
@@ -209,19 +252,41 @@ impl Engine {
 
     fn look_after_publisher(&mut self, now: Instant, place: usize) {
         let peer = &mut self.peers[place];
-        upkeep::serve_publisher(now, peer, &mut self.tracks, &mut self.statistics, &mut self.events);
+        upkeep::serve_publisher(
+            now,
+            peer,
+            &mut self.tracks,
+            &mut self.statistics,
+            &mut self.events,
+        );
         if peer.transport.has_output() {
             self.mark_dirty(place);
         }
     }
 
-    fn handle_media(&mut self, now: Instant, place: usize, datagram: &mut [u8]) -> Result<(), DropReason> {
+    fn handle_media(
+        &mut self,
+        now: Instant,
+        place: usize,
+        datagram: &mut [u8],
+    ) -> Result<(), DropReason> {
         let transport = &mut self.peers[place].transport;
         if is_rtcp(datagram) {
             let length = transport.open_rtcp(datagram)?;
             transport.ice.note_consent(now);
-            let Self { peers, tracks, statistics, .. } = self;
-            FeedbackDesk { now, peers, tracks, statistics }.handle(place, &datagram[..length])?;
+            let Self {
+                peers,
+                tracks,
+                statistics,
+                ..
+            } = self;
+            FeedbackDesk {
+                now,
+                peers,
+                tracks,
+                statistics,
+            }
+            .handle(place, &datagram[..length])?;
             self.ask_for_key_frames(now, place);
             return Ok(());
         }
@@ -243,7 +308,9 @@ impl Engine {
     /// A data message to everybody else of the group who has a channel of that label: the sender's participant
     /// id in 16 characters, a byte for its kind, then the message.
     fn relay(&mut self, now: Instant, from: usize, message: DataMessage) {
-        let Some(sender) = self.peers.get(from) else { return };
+        let Some(sender) = self.peers.get(from) else {
+            return;
+        };
         if !sender.publishes_data {
             return self.statistics.drop_for(DropReason::Data);
         }
@@ -255,9 +322,18 @@ impl Engine {
         });
         payload.put_slice(&message.payload);
         let payload: Bytes = payload.freeze();
-        let group = self.data_groups.get(&sender.data_group).cloned().unwrap_or_default();
+        let group = self
+            .data_groups
+            .get(&sender.data_group)
+            .cloned()
+            .unwrap_or_default();
         for place in group.into_iter().filter(|place| *place != from) {
-            match self.peers[place].transport.send_data(now, &message.label, MessageKind::Binary, &payload) {
+            match self.peers[place].transport.send_data(
+                now,
+                &message.label,
+                MessageKind::Binary,
+                &payload,
+            ) {
                 Ok(true) => {
                     self.statistics.data_messages += 1;
                     self.mark_dirty(place);
@@ -289,7 +365,9 @@ impl Engine {
 
     fn look_after(&mut self, now: Instant, place: usize) {
         // A peer may have ended since the list was made.
-        let Some(peer) = self.peers.get_mut(place) else { return };
+        let Some(peer) = self.peers.get_mut(place) else {
+            return;
+        };
         if let Some(reason) = overdue(now, peer, &self.config) {
             return self.end_peer(now, place, Some(reason));
         }
@@ -298,7 +376,9 @@ impl Engine {
         {
             self.handle_transport_event(now, place, event);
         }
-        let Some(peer) = self.peers.get_mut(place) else { return };
+        let Some(peer) = self.peers.get_mut(place) else {
+            return;
+        };
         upkeep::choose_layers(now, peer, &mut self.tracks);
         if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
             upkeep::report(now, peer, &mut self.tracks);
@@ -310,7 +390,9 @@ impl Engine {
 
     /// End a peer: its tracks, its subscriptions, its addresses. With a reason it is reported.
     fn end_peer(&mut self, now: Instant, place: usize, reason: Option<&str>) {
-        let Some(mut peer) = self.peers.try_remove(place) else { return };
+        let Some(mut peer) = self.peers.try_remove(place) else {
+            return;
+        };
         peer.transport.close(now);
         if let Some(path) = peer.transport.ice.path() {
             self.farewells.push((path, peer.transport.take_outbox()));
@@ -327,23 +409,32 @@ impl Engine {
         }
         self.dirty.retain(|dirty| *dirty != place);
         for (_, track) in &mut self.tracks {
-            track.subscribers.retain(|subscriber| subscriber.peer != place);
+            track
+                .subscribers
+                .retain(|subscriber| subscriber.peer != place);
             track.wanted_by.retain(|wanted| *wanted != place);
         }
         for track in peer.tracks {
             self.end_track(track);
         }
         if let Some(reason) = reason {
-            self.events.push_back(Event::PeerEnded { peer: peer.id, reason: reason.to_owned() });
+            self.events.push_back(Event::PeerEnded {
+                peer: peer.id,
+                reason: reason.to_owned(),
+            });
         }
     }
 
     /// Forget a track, and every subscription to it. The publisher's own list is the caller's to mend.
     fn end_track(&mut self, index: usize) {
-        let Some(track) = self.tracks.try_remove(index) else { return };
+        let Some(track) = self.tracks.try_remove(index) else {
+            return;
+        };
         self.track_places.remove(&track.id);
         for place in track.wanted_by {
-            let Some(peer) = self.peers.get_mut(place) else { continue };
+            let Some(peer) = self.peers.get_mut(place) else {
+                continue;
+            };
             peer.outbound.retain(|outbound| outbound.track != index);
             peer.unbound.retain(|unbound| *unbound != index);
         }
@@ -360,7 +451,8 @@ impl Engine {
         if self.events.is_empty() {
             for (_, peer) in &mut self.peers {
                 if std::mem::take(&mut peer.sections_changed) {
-                    self.events.extend(negotiation::required_sections(peer, &self.tracks));
+                    self.events
+                        .extend(negotiation::required_sections(peer, &self.tracks));
                 }
             }
         }
@@ -370,7 +462,12 @@ impl Engine {
     /// Hand out what is to be sent. Called at the end of each turn.
     pub fn flush(&mut self, _now: Instant, mut send: impl FnMut(Transmit<'_>)) {
         for (path, answer) in self.stun_answers.drain(..) {
-            send(Transmit { to: path.remote, from: path.local, contents: &answer, segment_size: None });
+            send(Transmit {
+                to: path.remote,
+                from: path.local,
+                contents: &answer,
+                segment_size: None,
+            });
         }
         for (path, mut outbox) in self.farewells.drain(..) {
             outbox.flush(Some(path), &mut send);
@@ -385,12 +482,20 @@ impl Engine {
 
     /// What was counted so far, and how many there are now.
     pub fn statistics(&self) -> Statistics {
-        let connected = self.peers.iter().filter(|(_, peer)| peer.transport.is_connected()).count();
+        let connected = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.transport.is_connected())
+            .count();
         Statistics {
             peers_connected: connected as u64,
             peers_connecting: (self.peers.len() - connected) as u64,
             tracks: self.tracks.len() as u64,
-            subscriptions: self.peers.iter().map(|(_, peer)| peer.outbound.len() as u64).sum(),
+            subscriptions: self
+                .peers
+                .iter()
+                .map(|(_, peer)| peer.outbound.len() as u64)
+                .sum(),
             ..self.statistics
         }
     }
@@ -400,7 +505,10 @@ impl Engine {
     pub fn check_invariants(&self) {
         assert_eq!(self.peers.len(), self.peer_places.len());
         assert_eq!(self.tracks.len(), self.track_places.len());
-        assert_eq!(self.data_groups.values().map(Vec::len).sum::<usize>(), self.peers.len());
+        assert_eq!(
+            self.data_groups.values().map(Vec::len).sum::<usize>(),
+            self.peers.len()
+        );
         for (index, track) in &self.tracks {
             assert!(self.peers[track.publisher].tracks.contains(&index));
             for subscriber in &track.subscribers {
@@ -409,12 +517,29 @@ impl Engine {
             }
             for place in &track.wanted_by {
                 let peer = &self.peers[*place];
-                let bound = peer.outbound.iter().filter(|outbound| outbound.track == index).count();
-                let unbound = peer.unbound.iter().filter(|unbound| **unbound == index).count();
-                assert_eq!(bound + unbound, 1, "{} is bound once or waits once", track.id);
+                let bound = peer
+                    .outbound
+                    .iter()
+                    .filter(|outbound| outbound.track == index)
+                    .count();
+                let unbound = peer
+                    .unbound
+                    .iter()
+                    .filter(|unbound| **unbound == index)
+                    .count();
+                assert_eq!(
+                    bound + unbound,
+                    1,
+                    "{} is bound once or waits once",
+                    track.id
+                );
             }
         }
-        let addresses: usize = self.peers.iter().map(|(_, peer)| peer.addresses().len()).sum();
+        let addresses: usize = self
+            .peers
+            .iter()
+            .map(|(_, peer)| peer.addresses().len())
+            .sum();
         assert!(self.addresses.len() <= addresses);
     }
 }

@@ -51,15 +51,21 @@ impl Extension {
         match self {
             Extension::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
             Extension::RtpStreamId => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
-            Extension::RepairedRtpStreamId => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+            Extension::RepairedRtpStreamId => {
+                "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+            }
             Extension::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-            Extension::AbsoluteSendTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+            Extension::AbsoluteSendTime => {
+                "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+            }
             Extension::TransportSequenceNumber => {
                 "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
             }
             Extension::VideoOrientation => "urn:3gpp:video-orientation",
             Extension::PlayoutDelay => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
-            Extension::VideoContentType => "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type",
+            Extension::VideoContentType => {
+                "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type"
+            }
             Extension::VideoTiming => "http://www.webrtc.org/experiments/rtp-hdrext/video-timing",
             Extension::ColorSpace => "http://www.webrtc.org/experiments/rtp-hdrext/color-space",
             Extension::DependencyDescriptor => {
@@ -70,7 +76,9 @@ impl Extension {
 
     /// The extension with this URI.
     pub(crate) fn from_uri(uri: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|extension| extension.uri() == uri)
+        Self::ALL
+            .into_iter()
+            .find(|extension| extension.uri() == uri)
     }
 
     /// Whether it says something about the media, to be passed from publisher to subscriber; the others

@@ -22,6 +22,8 @@ mod router;
 mod rtp;
 mod sdp;
 mod statistics;
+#[cfg(test)]
+mod test_time;
 mod transmit;
 mod transport;
 mod upkeep;

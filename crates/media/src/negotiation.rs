@@ -10,6 +10,7 @@ use crate::Limits;
 use crate::config::Config;
 use crate::demux;
 use crate::event::Event;
+use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::{Track, track::Subscriber};
 use crate::outbound::{FirstNumbers, OutboundTrack};
 use crate::peer::{Peer, ReceivingSection, Stream};
@@ -38,18 +39,19 @@ pub(crate) fn answer(
     if offer.fingerprint.algorithm != HashFunction::Sha256 {
         return Err("only certificates with a SHA-256 fingerprint are supported".into());
     }
-    peer.transport.expect_fingerprint(&offer.fingerprint.bytes)?;
+    peer.transport
+        .expect_fingerprint(&offer.fingerprint.bytes)?;
     if peer.first_offer.is_none() {
         peer.first_offer = Some(now);
     } else if peer.remote_ufrag != offer.ice_ufrag {
-        peer.transport.ice.restart(demux::credentials(config.worker, place, identity.random()));
+        peer.transport
+            .ice
+            .restart(demux::credentials(config.worker, place, identity.random()));
     }
     peer.remote_ufrag.clone_from(&offer.ice_ufrag);
     peer.sections_asked = false;
     peer.receiving = receiving(&offer);
-    if let Some(section) = offer.sections.iter().find(|section| section.is_usable() && section.media.kind().is_some()) {
-        peer.extensions = section.extensions.clone();
-    }
+    peer.extensions = extensions(&offer);
     let refused = refuse_publications(peer, tracks, &offer);
     release_sections(place, peer, tracks, &offer);
 
@@ -57,7 +59,18 @@ pub(crate) fn answer(
     let answered = offer
         .sections
         .iter()
-        .map(|section| answer_section(now, place, peer, tracks, section, &mut sections, &config.limits, identity))
+        .map(|section| {
+            answer_section(
+                now,
+                place,
+                peer,
+                tracks,
+                section,
+                &mut sections,
+                &config.limits,
+                identity,
+            )
+        })
         .collect();
     peer.answers += 1;
     let credentials = peer.transport.ice.credentials();
@@ -74,13 +87,38 @@ pub(crate) fn answer(
     let sdp = sdp::write_answer(&offer, &answer);
     // What is still without a section is asked for when everything else of this turn is done.
     peer.sections_changed = true;
-    Ok(Negotiated { sdp, sections, refused })
+    Ok(Negotiated {
+        sdp,
+        sections,
+        refused,
+    })
+}
+
+/// The numbers of all extensions: audio sections have no layers' names, data sections have none at all.
+fn extensions(offer: &Offer) -> ExtensionMap {
+    let mut all = ExtensionMap::default();
+    for section in offer.sections.iter().filter(|section| section.is_usable()) {
+        for extension in Extension::ALL {
+            if let Some(id) = section.extensions.id(extension) {
+                all.set(extension, id);
+            }
+        }
+    }
+    all
 }
 
 fn receiving(offer: &Offer) -> Vec<ReceivingSection> {
-    let usable = offer.sections.iter().filter(|section| section.is_usable() && section.direction.receives());
+    let usable = offer
+        .sections
+        .iter()
+        .filter(|section| section.is_usable() && section.direction.receives());
     usable
-        .filter_map(|section| Some(ReceivingSection { mid: section.mid.clone(), kind: section.media.kind()? }))
+        .filter_map(|section| {
+            Some(ReceivingSection {
+                mid: section.mid.clone(),
+                kind: section.media.kind()?,
+            })
+        })
         .collect()
 }
 
@@ -89,11 +127,17 @@ fn refuse_publications(peer: &Peer, tracks: &Slab<Track>, offer: &Offer) -> Vec<
     let mut refused = Vec::new();
     for &index in &peer.tracks {
         let track = &tracks[index];
-        let section = offer.sections.iter().find(|section| section.mid == track.mid && section.is_usable());
+        let section = offer
+            .sections
+            .iter()
+            .find(|section| section.mid == track.mid && section.is_usable());
         let reason = match section {
             None => format!("the offer has no usable section with mid {:?}", track.mid),
             Some(section) if section.media.kind() != Some(track.kind) => {
-                format!("the section with mid {:?} is not of the kind of the track", track.mid)
+                format!(
+                    "the section with mid {:?} is not of the kind of the track",
+                    track.mid
+                )
             }
             // A sender that pauses turns its section `inactive` and keeps its track.
             Some(section) if !section.direction.sends() && track.layers.is_empty() => {
@@ -109,14 +153,20 @@ fn refuse_publications(peer: &Peer, tracks: &Slab<Track>, offer: &Offer) -> Vec<
 /// A section that was sending to the client, and in which it receives no longer, gives its track back.
 fn release_sections(place: usize, peer: &mut Peer, tracks: &mut Slab<Track>, offer: &Offer) {
     let receives = |mid: &str| {
-        let section = offer.sections.iter().find(|section| section.mid == mid && section.is_usable());
+        let section = offer
+            .sections
+            .iter()
+            .find(|section| section.mid == mid && section.is_usable());
         section.is_some_and(|section| section.direction.receives())
     };
-    let (kept, released): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut peer.outbound).into_iter().partition(|outbound| receives(&outbound.mid));
+    let (kept, released): (Vec<_>, Vec<_>) = std::mem::take(&mut peer.outbound)
+        .into_iter()
+        .partition(|outbound| receives(&outbound.mid));
     peer.outbound = kept;
     for outbound in released {
-        tracks[outbound.track].subscribers.retain(|subscriber| subscriber.peer != place);
+        tracks[outbound.track]
+            .subscribers
+            .retain(|subscriber| subscriber.peer != place);
         peer.unbound.push(outbound.track);
     }
 }
@@ -140,14 +190,21 @@ fn answer_section(
         (_, Some(kind)) => kind,
         _ => return AnsweredSection::Rejected,
     };
-    let rids = if section.direction.sends() { receive(peer, tracks, section, kind, limits) } else { None };
+    let rids = if section.direction.sends() {
+        receive(peer, tracks, section, kind, limits)
+    } else {
+        None
+    };
     let track = if section.direction.receives() {
         send(now, place, peer, tracks, section, kind, limits, identity)
     } else {
         None
     };
     if let Some(outbound) = track {
-        sections.push(MediaSection { mid: section.mid.clone(), track_id: outbound.id });
+        sections.push(MediaSection {
+            mid: section.mid.clone(),
+            track_id: outbound.id,
+        });
     }
     match (rids, track.map(OutboundTrack::description)) {
         (None, None) => AnsweredSection::Inactive,
@@ -169,9 +226,23 @@ fn receive(
     let index = *peer.tracks.iter().find(is_it)?;
     let track = &mut tracks[index];
     for (ssrc, layer, is_rtx) in track.negotiate(section, limits) {
-        peer.learn_stream(ssrc, Stream { track: index, layer, is_rtx }, limits.inbound_ssrcs);
+        peer.learn_stream(
+            ssrc,
+            Stream {
+                track: index,
+                layer,
+                is_rtx,
+            },
+            limits.inbound_ssrcs,
+        );
     }
-    Some(track.layers.iter().filter_map(|layer| layer.rid.clone()).collect())
+    Some(
+        track
+            .layers
+            .iter()
+            .filter_map(|layer| layer.rid.clone())
+            .collect(),
+    )
 }
 
 /// The client receives in this section: the track it already carries, or the oldest that waits for one.
@@ -186,24 +257,44 @@ fn send<'a>(
     limits: &Limits,
     identity: &Identity,
 ) -> Option<&'a OutboundTrack> {
-    if let Some(known) = peer.outbound.iter().position(|outbound| outbound.mid == section.mid) {
+    if let Some(known) = peer
+        .outbound
+        .iter()
+        .position(|outbound| outbound.mid == section.mid)
+    {
         return Some(&peer.outbound[known]);
     }
-    let waiting = peer.unbound.iter().position(|index| tracks[*index].kind == kind)?;
+    let waiting = peer
+        .unbound
+        .iter()
+        .position(|index| tracks[*index].kind == kind)?;
     let index = peer.unbound.remove(waiting);
     let track = &mut tracks[index];
     let numbers = first_numbers(identity);
-    let mut outbound =
-        OutboundTrack::new(now, track.id, index, kind, track.participant, section, numbers, limits);
+    let mut outbound = OutboundTrack::new(
+        now,
+        track.id,
+        index,
+        kind,
+        track.participant,
+        section,
+        numbers,
+        limits,
+    );
     outbound.selector.set_target(track.best_layer(now));
-    track.subscribers.push(Subscriber { peer: place, ssrc: outbound.ssrc });
+    track.subscribers.push(Subscriber {
+        peer: place,
+        ssrc: outbound.ssrc,
+    });
     peer.outbound.push(outbound);
     peer.outbound.last()
 }
 
 fn first_numbers(identity: &Identity) -> FirstNumbers {
     let random: [u8; 14] = identity.random();
-    let word = |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
+    let word = |at: usize| {
+        u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]])
+    };
     FirstNumbers {
         ssrc: word(0).max(1),
         rtx_ssrc: word(4).max(1),
@@ -218,10 +309,18 @@ pub(crate) fn required_sections(peer: &mut Peer, tracks: &Slab<Track>) -> Option
         return None;
     }
     let missing = |kind: TrackKind| {
-        let wanted = peer.unbound.iter().filter(|index| tracks[**index].kind == kind).count();
+        let wanted = peer
+            .unbound
+            .iter()
+            .filter(|index| tracks[**index].kind == kind)
+            .count();
         wanted.saturating_sub(peer.free_sections(kind)) as u32
     };
     let (audio, video) = (missing(TrackKind::Audio), missing(TrackKind::Video));
     peer.sections_asked = true;
-    Some(Event::SectionsRequired { peer: peer.id, audio, video })
+    Some(Event::SectionsRequired {
+        peer: peer.id,
+        audio,
+        video,
+    })
 }

@@ -108,13 +108,19 @@ impl Peer {
 
     /// The subscription that the client knows by this SSRC, its own or that of its retransmissions.
     pub(crate) fn outbound_by_ssrc(&mut self, ssrc: u32) -> Option<&mut OutboundTrack> {
-        self.outbound.iter_mut().find(|outbound| outbound.ssrc == ssrc || outbound.rtx_ssrc == ssrc)
+        self.outbound
+            .iter_mut()
+            .find(|outbound| outbound.ssrc == ssrc || outbound.rtx_ssrc == ssrc)
     }
 
     /// How many sections of this kind are there to receive in, and carry nothing.
     pub(crate) fn free_sections(&self, kind: TrackKind) -> usize {
         let is_free = |section: &&ReceivingSection| {
-            section.kind == kind && !self.outbound.iter().any(|outbound| outbound.mid == section.mid)
+            section.kind == kind
+                && !self
+                    .outbound
+                    .iter()
+                    .any(|outbound| outbound.mid == section.mid)
         };
         self.receiving.iter().filter(is_free).count()
     }

@@ -39,8 +39,12 @@ impl Router<'_> {
         if !is_within_rate {
             return Err(DropReason::InboundRate);
         }
-        if let Some(&[high, low]) = peer.transport_sequence_number().and_then(|id| packet.extension(id)) {
-            peer.arrivals.on_packet(self.now, packet.ssrc, u16::from_be_bytes([high, low]));
+        if let Some(&[high, low]) = peer
+            .transport_sequence_number()
+            .and_then(|id| packet.extension(id))
+        {
+            peer.arrivals
+                .on_packet(self.now, packet.ssrc, u16::from_be_bytes([high, low]));
         }
         let stream = match peer.streams.get(&packet.ssrc) {
             Some(stream) => *stream,
@@ -74,7 +78,10 @@ impl Router<'_> {
             std::str::from_utf8(packet.extension(id)?).ok()
         };
         let mid = text(Extension::Mid)?;
-        let track = *peer.tracks.iter().find(|index| self.tracks[**index].mid == mid)?;
+        let track = *peer
+            .tracks
+            .iter()
+            .find(|index| self.tracks[**index].mid == mid)?;
         let repaired = text(Extension::RepairedRtpStreamId);
         let rid = repaired.or_else(|| text(Extension::RtpStreamId));
         let is_rtx = match self.tracks[track].payload(packet.payload_type)? {
@@ -82,7 +89,11 @@ impl Router<'_> {
             Payload::Retransmission { .. } => true,
         };
         let layer = self.tracks[track].layer_of(rid)?;
-        let stream = Stream { track, layer, is_rtx };
+        let stream = Stream {
+            track,
+            layer,
+            is_rtx,
+        };
         if !peer.learn_stream(packet.ssrc, stream, self.inbound_ssrcs) {
             return None;
         }
@@ -93,7 +104,13 @@ impl Router<'_> {
     }
 
     /// The packet that a retransmission carries (RFC 4588 section 4), into `scratch`.
-    fn unpack(&self, stream: Stream, packet: &Packet<'_>, plain: &[u8], scratch: &mut Vec<u8>) -> Option<()> {
+    fn unpack(
+        &self,
+        stream: Stream,
+        packet: &Packet<'_>,
+        plain: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Option<()> {
         let track = &self.tracks[stream.track];
         let Payload::Retransmission { of } = track.payload(packet.payload_type)? else {
             return None;
@@ -111,12 +128,20 @@ impl Router<'_> {
     }
 
     /// A packet of a known layer: count it, keep it, forward it.
-    fn accept(&mut self, stream: Stream, packet: &Packet<'_>, plain: &[u8]) -> Result<(), DropReason> {
+    fn accept(
+        &mut self,
+        stream: Stream,
+        packet: &Packet<'_>,
+        plain: &[u8],
+    ) -> Result<(), DropReason> {
         let track = &mut self.tracks[stream.track];
         let Some(Payload::Media { codec, .. }) = track.payload(packet.payload_type) else {
             return Err(DropReason::UnknownSsrc);
         };
-        let layer = track.layers.get_mut(stream.layer).ok_or(DropReason::UnknownSsrc)?;
+        let layer = track
+            .layers
+            .get_mut(stream.layer)
+            .ok_or(DropReason::UnknownSsrc)?;
         let Some((sequence, arrival)) = layer.on_packet(self.now, packet, plain) else {
             return Ok(());
         };
@@ -131,9 +156,17 @@ impl Router<'_> {
             return Ok(());
         }
         if track.kind == TrackKind::Audio {
-            let level = track.extensions.id(Extension::AudioLevel).and_then(|id| packet.extension(id));
-            if let Some(change) = level.and_then(|level| track.speech.on_level(self.now, *level.first()?)) {
-                self.events.push_back(Event::Speaking { track: track.id, level: change });
+            let level = track
+                .extensions
+                .id(Extension::AudioLevel)
+                .and_then(|id| packet.extension(id));
+            if let Some(change) =
+                level.and_then(|level| track.speech.on_level(self.now, *level.first()?))
+            {
+                self.events.push_back(Event::Speaking {
+                    track: track.id,
+                    level: change,
+                });
             }
         }
         let forwarded = Forwarded {
@@ -147,12 +180,22 @@ impl Router<'_> {
             extensions: &track.extensions,
         };
         for subscriber in &track.subscribers {
-            let Some(peer) = self.peers.get_mut(subscriber.peer) else { continue };
+            let Some(peer) = self.peers.get_mut(subscriber.peer) else {
+                continue;
+            };
             if !peer.transport.is_connected() {
                 continue;
             }
-            let Some(outbound) = peer.outbound.iter_mut().find(|outbound| outbound.ssrc == subscriber.ssrc) else {
-                debug_assert!(false, "subscriber {subscriber:?} of {} has no outbound track", track.id);
+            let Some(outbound) = peer
+                .outbound
+                .iter_mut()
+                .find(|outbound| outbound.ssrc == subscriber.ssrc)
+            else {
+                debug_assert!(
+                    false,
+                    "subscriber {subscriber:?} of {} has no outbound track",
+                    track.id
+                );
                 continue;
             };
             let is_first = outbound.is_unsent();
@@ -162,9 +205,15 @@ impl Router<'_> {
             self.statistics.outbound_packets += 1;
             self.statistics.outbound_bytes += plain.len() as u64;
             if is_first {
-                let could_be = peer.connected_at.map_or(outbound.bound_at, |at| at.max(outbound.bound_at));
+                let could_be = peer
+                    .connected_at
+                    .map_or(outbound.bound_at, |at| at.max(outbound.bound_at));
                 let after = self.now.saturating_duration_since(could_be);
-                self.events.push_back(Event::FirstPacketSent { peer: peer.id, track: track.id, after });
+                self.events.push_back(Event::FirstPacketSent {
+                    peer: peer.id,
+                    track: track.id,
+                    after,
+                });
             }
             if !peer.is_dirty {
                 peer.is_dirty = true;

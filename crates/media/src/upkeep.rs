@@ -28,7 +28,10 @@ pub(crate) fn serve_publisher(
     for index in &peer.tracks {
         let track = &mut tracks[*index];
         if let Some(change) = track.speech.poll(now) {
-            events.push_back(Event::Speaking { track: track.id, level: change });
+            events.push_back(Event::Speaking {
+                track: track.id,
+                level: change,
+            });
         }
         if track.kind == TrackKind::Audio {
             continue;
@@ -57,22 +60,34 @@ pub(crate) fn serve_publisher(
 pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
     let mut receptions = Vec::new();
     for index in &peer.tracks {
-        receptions.extend(tracks[*index].layers.iter_mut().filter_map(|layer| layer.reception(now)));
+        receptions.extend(
+            tracks[*index]
+                .layers
+                .iter_mut()
+                .filter_map(|layer| layer.reception(now)),
+        );
     }
     for block in receptions.chunks(31) {
-        peer.transport.send_rtcp(|out| rtcp::write_receiver_report(out, SERVER_SSRC, block));
+        peer.transport
+            .send_rtcp(|out| rtcp::write_receiver_report(out, SERVER_SSRC, block));
     }
     let transport = &mut peer.transport;
     for outbound in &peer.outbound {
-        let Some(layer) = outbound.selector.current() else { continue };
+        let Some(layer) = outbound.selector.current() else {
+            continue;
+        };
         let track = &tracks[outbound.track];
-        let clock = track.layers.get(layer).and_then(|layer| layer.sender_clock());
+        let clock = track
+            .layers
+            .get(layer)
+            .and_then(|layer| layer.sender_clock());
         if let Some(clock) = clock {
             let clock_rate = match outbound.kind {
                 TrackKind::Audio => 48_000,
                 TrackKind::Video => 90_000,
             };
-            transport.send_rtcp(|out| outbound.write_sender_report(now, layer, clock, clock_rate, out));
+            transport
+                .send_rtcp(|out| outbound.write_sender_report(now, layer, clock, clock_rate, out));
         }
     }
 }
@@ -88,7 +103,11 @@ pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Tra
         if outbound.selector.target() != target {
             outbound.selector.set_target(target);
         }
-        if let Some(layer) = outbound.selector.wants_key_frame().and_then(|wanted| track.layers.get_mut(wanted)) {
+        if let Some(layer) = outbound
+            .selector
+            .wants_key_frame()
+            .and_then(|wanted| track.layers.get_mut(wanted))
+        {
             layer.key_frames.want();
         }
     }

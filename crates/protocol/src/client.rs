@@ -84,7 +84,7 @@ pub struct Join {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub resume: Option<Resume>,
-    /// Camera, microphone and hand as they are at the start; off, off and down if left out.
+    /// Camera, microphone and hand as they are at the start. Left out: off and off, and the hand as it was.
     #[serde(default)]
     #[cfg_attr(test, ts(optional, as = "Option<StateUpdate>"))]
     pub state: StateUpdate,

@@ -14,12 +14,21 @@ use crate::{Command, Event};
 
 pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
     let done = match command {
-        Command::OpenPeer { peer, participant, data_group, publishes_data } => {
-            open_peer(engine, now, peer, participant, data_group, publishes_data)
-        }
+        Command::OpenPeer {
+            peer,
+            participant,
+            data_group,
+            publishes_data,
+        } => open_peer(engine, now, peer, participant, data_group, publishes_data),
         Command::ClosePeer { peer } => close_peer(engine, now, peer),
         Command::Offer { peer, sdp } => offer(engine, now, peer, &sdp),
-        Command::Publish { peer, track, mid, kind, muted } => publish(engine, peer, track, mid, kind, muted),
+        Command::Publish {
+            peer,
+            track,
+            mid,
+            kind,
+            muted,
+        } => publish(engine, peer, track, mid, kind, muted),
         Command::Unpublish { peer, track } => unpublish(engine, peer, track),
         Command::SetMuted { track, muted } => set_muted(engine, now, track, muted),
         Command::Subscribe { peer, track } => subscribe(engine, peer, track),
@@ -45,11 +54,24 @@ fn open_peer(
     let transport = engine.transport(now, place);
     let session_id = u64::from_be_bytes(engine.identity.random()) >> 2;
     let limits = &engine.config.limits;
-    let peer = Peer::new(now, id, participant, data_group, publishes_data, transport, session_id, limits);
+    let peer = Peer::new(
+        now,
+        id,
+        participant,
+        data_group,
+        publishes_data,
+        transport,
+        session_id,
+        limits,
+    );
     let inserted = engine.peers.insert(peer);
     debug_assert_eq!(inserted, place);
     engine.peer_places.insert(id, place);
-    engine.data_groups.entry(data_group).or_default().push(place);
+    engine
+        .data_groups
+        .entry(data_group)
+        .or_default()
+        .push(place);
     Some(())
 }
 
@@ -62,20 +84,42 @@ fn close_peer(engine: &mut Engine, now: Instant, id: PeerId) -> Option<()> {
 fn offer(engine: &mut Engine, now: Instant, id: PeerId, sdp: &str) -> Option<()> {
     let place = *engine.peer_places.get(&id)?;
     engine.serve(now, place, |engine| {
-        let Engine { peers, tracks, config, identity, .. } = engine;
-        let negotiated = match negotiation::answer(now, place, &mut peers[place], tracks, sdp, config, identity) {
-            Ok(negotiated) => negotiated,
-            Err(reason) => return engine.events.push_back(Event::OfferRefused { peer: id, reason }),
-        };
+        let Engine {
+            peers,
+            tracks,
+            config,
+            identity,
+            ..
+        } = engine;
+        let negotiated =
+            match negotiation::answer(now, place, &mut peers[place], tracks, sdp, config, identity)
+            {
+                Ok(negotiated) => negotiated,
+                Err(reason) => {
+                    return engine
+                        .events
+                        .push_back(Event::OfferRefused { peer: id, reason });
+                }
+            };
         for (index, reason) in negotiated.refused {
             let track = engine.tracks[index].id;
-            engine.peers[place].tracks.retain(|published| *published != index);
-            engine.peers[place].streams.retain(|_, stream| stream.track != index);
+            engine.peers[place]
+                .tracks
+                .retain(|published| *published != index);
+            engine.peers[place]
+                .streams
+                .retain(|_, stream| stream.track != index);
             engine.end_track(index);
-            engine.events.push_back(Event::PublicationRefused { track, reason });
+            engine
+                .events
+                .push_back(Event::PublicationRefused { track, reason });
         }
         let (sdp, sections) = (negotiated.sdp, negotiated.sections);
-        engine.events.push_back(Event::Answered { peer: id, sdp, sections });
+        engine.events.push_back(Event::Answered {
+            peer: id,
+            sdp,
+            sections,
+        });
         upkeep::choose_layers(now, &mut engine.peers[place], &mut engine.tracks);
         engine.ask_for_key_frames(now, place);
     });
@@ -95,7 +139,9 @@ fn publish(
         return None;
     }
     let participant = engine.peers[place].participant;
-    let index = engine.tracks.insert(Track::new(id, place, participant, kind, mid, muted));
+    let index = engine
+        .tracks
+        .insert(Track::new(id, place, participant, kind, mid, muted));
     engine.track_places.insert(id, index);
     engine.peers[place].tracks.push(index);
     Some(())
@@ -119,7 +165,10 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
     let track = &mut engine.tracks[index];
     track.muted = muted;
     if muted && track.speech.stop() {
-        engine.events.push_back(Event::Speaking { track: id, level: None });
+        engine.events.push_back(Event::Speaking {
+            track: id,
+            level: None,
+        });
     }
     for place in engine.tracks[index].wanted_by.clone() {
         upkeep::choose_layers(now, &mut engine.peers[place], &mut engine.tracks);
@@ -148,7 +197,9 @@ fn unsubscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
     let index = *engine.track_places.get(&track)?;
     let track = &mut engine.tracks[index];
     track.wanted_by.retain(|wanted| *wanted != place);
-    track.subscribers.retain(|subscriber| subscriber.peer != place);
+    track
+        .subscribers
+        .retain(|subscriber| subscriber.peer != place);
     let peer = &mut engine.peers[place];
     peer.outbound.retain(|outbound| outbound.track != index);
     peer.unbound.retain(|unbound| *unbound != index);

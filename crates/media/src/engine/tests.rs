@@ -1,1 +1,439 @@
-//! Conversations with an engine.
+//! Conversations with an engine: an input in, what it reports and sends out. What needs a whole client (keys,
+//! media) is tried with real ones in `crates/server/tests`.
+
+use protocol::{ParticipantId, TrackKind};
+use rtc::stun::attributes::ATTR_ICE_CONTROLLING;
+
+use super::*;
+use crate::Limits;
+use crate::rtp::seeded::Seeded;
+use crate::test_time;
+use crate::transport::Credentials;
+use crate::transport::ice::tests::check;
+
+const PUBLISHING: &str =
+    include_str!("../../tests/sdp_fixtures/chromium-156-publish-and-receive.sdp");
+const RECEIVING: &str = include_str!("../../tests/sdp_fixtures/chromium-156-receive-and-data.sdp");
+
+const ALICE: PeerId = PeerId::from_bits(1);
+const BOB: PeerId = PeerId::from_bits(2);
+const CAMERA: TrackId = TrackId::from_bits(11);
+const MICROPHONE: TrackId = TrackId::from_bits(12);
+
+struct Conversation {
+    engine: Engine,
+    now: Instant,
+}
+
+impl Conversation {
+    fn new() -> Self {
+        let now = test_time::start();
+        let candidates = vec![SocketAddr::from(([192, 0, 2, 1], 7882))];
+        let config = Config {
+            worker: 3,
+            candidates,
+            limits: Limits::default(),
+        };
+        Self {
+            engine: Engine::new(now, config).unwrap(),
+            now,
+        }
+    }
+
+    fn with_peers() -> Self {
+        let mut talk = Self::new();
+        for peer in [ALICE, BOB] {
+            let participant = ParticipantId::from_bits(peer.bits());
+            assert_eq!(
+                talk.tell(Command::OpenPeer {
+                    peer,
+                    participant,
+                    data_group: 5,
+                    publishes_data: true
+                }),
+                []
+            );
+        }
+        talk
+    }
+
+    fn tell(&mut self, command: Command) -> Vec<Event> {
+        self.engine.handle_command(self.now, command);
+        self.events()
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        let events = std::iter::from_fn(|| self.engine.poll_event()).collect();
+        self.engine.check_invariants();
+        events
+    }
+
+    fn offer(&mut self, peer: PeerId, sdp: &str) -> (String, Vec<(String, TrackId)>, Vec<Event>) {
+        let mut events = self.tell(Command::Offer {
+            peer,
+            sdp: sdp.into(),
+        });
+        let at = events
+            .iter()
+            .position(|event| matches!(event, Event::Answered { .. }))
+            .expect("an answer");
+        let Event::Answered { sdp, sections, .. } = events.remove(at) else {
+            unreachable!()
+        };
+        (
+            sdp,
+            sections
+                .into_iter()
+                .map(|section| (section.mid, section.track_id))
+                .collect(),
+            events,
+        )
+    }
+
+    fn receive(&mut self, from: u16, datagram: &[u8]) -> Vec<(SocketAddr, usize)> {
+        let from = SocketAddr::from(([192, 0, 2, 9], from));
+        self.engine
+            .handle_datagram(self.now, from, None, &mut datagram.to_vec());
+        self.sent()
+    }
+
+    fn sent(&mut self) -> Vec<(SocketAddr, usize)> {
+        let mut sent = Vec::new();
+        self.engine.flush(self.now, |transmit| {
+            sent.push((transmit.to, transmit.contents.len()))
+        });
+        sent
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.engine.handle_timeout(self.now);
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.engine.statistics().dropped_for(reason)
+    }
+}
+
+fn value<'a>(sdp: &'a str, name: &str) -> &'a str {
+    sdp.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap()
+}
+
+fn credentials(answer: &str) -> Credentials {
+    Credentials {
+        ufrag: value(answer, "a=ice-ufrag:").into(),
+        password: value(answer, "a=ice-pwd:").into(),
+    }
+}
+
+/// The mid of the fixture's first sending section of this kind.
+fn sending_mid(kind: &str) -> String {
+    let sections = PUBLISHING
+        .split("\r\nm=")
+        .flat_map(|part| part.split("\nm="));
+    let section = sections
+        .filter(|part| part.starts_with(kind))
+        .find(|part| !part.contains("a=recvonly"))
+        .unwrap();
+    value(section, "a=mid:").trim().into()
+}
+
+fn publish(talk: &mut Conversation) {
+    for (track, kind, name) in [
+        (MICROPHONE, TrackKind::Audio, "audio"),
+        (CAMERA, TrackKind::Video, "video"),
+    ] {
+        let mid = sending_mid(name);
+        assert_eq!(
+            talk.tell(Command::Publish {
+                peer: ALICE,
+                track,
+                mid,
+                kind,
+                muted: false
+            }),
+            []
+        );
+    }
+}
+
+#[test]
+fn a_late_joiner_gets_existing_tracks_with_its_first_answer() {
+    let mut talk = Conversation::with_peers();
+    publish(&mut talk);
+    let (_, sections, events) = talk.offer(ALICE, PUBLISHING);
+    assert_eq!((sections, events), (vec![], vec![]));
+    for track in [MICROPHONE, CAMERA] {
+        assert_eq!(talk.tell(Command::Subscribe { peer: BOB, track }), []);
+    }
+    let (answer, sections, events) = talk.offer(BOB, RECEIVING);
+    assert_eq!(sections, [("0".into(), MICROPHONE), ("3".into(), CAMERA)]);
+    assert_eq!(events, []);
+    let stream = ParticipantId::from_bits(1).to_string();
+    assert_eq!(
+        answer.matches(&format!("a=msid:{stream} ")).count(),
+        2,
+        "one stream, so that lips and voice go together"
+    );
+}
+
+#[test]
+fn missing_sections_are_asked_for_once_and_all_together() {
+    let mut talk = Conversation::with_peers();
+    let audio_only = RECEIVING
+        .split("m=video")
+        .next()
+        .unwrap()
+        .replace("BUNDLE 0 1 2 3 4 5 6", "BUNDLE 0 1 2");
+    talk.offer(BOB, &audio_only);
+    publish(&mut talk);
+    let Conversation { engine, now } = &mut talk;
+    for track in [MICROPHONE, CAMERA] {
+        engine.handle_command(*now, Command::Subscribe { peer: BOB, track });
+    }
+    assert_eq!(
+        talk.events(),
+        [Event::SectionsRequired {
+            peer: BOB,
+            audio: 0,
+            video: 1
+        }]
+    );
+    assert_eq!(talk.events(), []);
+    let (_, sections, events) = talk.offer(BOB, RECEIVING);
+    assert_eq!((sections.len(), events), (2, vec![]));
+}
+
+#[test]
+fn a_section_that_lost_its_track_carries_the_next_one() {
+    let mut talk = Conversation::with_peers();
+    publish(&mut talk);
+    talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    let (_, before, _) = talk.offer(BOB, RECEIVING);
+    talk.tell(Command::Unpublish {
+        peer: ALICE,
+        track: CAMERA,
+    });
+    let screen = TrackId::from_bits(13);
+    let mid = sending_mid("video");
+    talk.tell(Command::Publish {
+        peer: ALICE,
+        track: screen,
+        mid,
+        kind: TrackKind::Video,
+        muted: false,
+    });
+    let events = talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: screen,
+    });
+    assert_eq!(
+        events,
+        [Event::SectionsRequired {
+            peer: BOB,
+            audio: 0,
+            video: 0
+        }]
+    );
+    let (_, after, _) = talk.offer(BOB, RECEIVING);
+    assert_eq!(
+        (before, after),
+        (vec![("3".into(), CAMERA)], vec![("3".into(), screen)])
+    );
+}
+
+#[test]
+fn a_publication_without_its_section_is_refused_and_the_rest_answered() {
+    let mut talk = Conversation::with_peers();
+    publish(&mut talk);
+    let ghost = TrackId::from_bits(14);
+    talk.tell(Command::Publish {
+        peer: ALICE,
+        track: ghost,
+        mid: "none".into(),
+        kind: TrackKind::Video,
+        muted: false,
+    });
+    let (_, _, events) = talk.offer(ALICE, PUBLISHING);
+    let [Event::PublicationRefused { track, reason }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert!(*track == ghost && reason.contains("none"), "{reason}");
+    assert_eq!(talk.engine.statistics().tracks, 2);
+}
+
+#[test]
+fn an_offer_that_is_none_is_refused_and_the_peer_stays() {
+    let mut talk = Conversation::with_peers();
+    let events = talk.tell(Command::Offer {
+        peer: ALICE,
+        sdp: "v=0\r\nhello".into(),
+    });
+    assert!(
+        matches!(&events[..], [Event::OfferRefused { peer: ALICE, .. }]),
+        "{events:?}"
+    );
+    publish(&mut talk);
+    talk.offer(ALICE, PUBLISHING);
+}
+
+#[test]
+fn another_certificate_is_another_client() {
+    let mut talk = Conversation::with_peers();
+    talk.offer(BOB, RECEIVING);
+    let fingerprint = value(RECEIVING, "a=fingerprint:").trim();
+    let other = RECEIVING.replace(fingerprint, &fingerprint.replace("DD:C8", "00:00"));
+    let events = talk.tell(Command::Offer {
+        peer: BOB,
+        sdp: other,
+    });
+    assert!(
+        matches!(&events[..], [Event::OfferRefused { .. }]),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn an_ice_restart_gives_new_credentials_and_keeps_the_old_for_a_while() {
+    let mut talk = Conversation::with_peers();
+    let (first, ..) = talk.offer(BOB, RECEIVING);
+    let (again, ..) = talk.offer(BOB, RECEIVING);
+    assert_eq!(credentials(&first), credentials(&again));
+    let ufrag = value(RECEIVING, "a=ice-ufrag:").trim();
+    let (restarted, ..) = talk.offer(BOB, &RECEIVING.replace(ufrag, "abcd"));
+    assert_ne!(credentials(&first), credentials(&restarted));
+    for answer in [&first, &restarted] {
+        assert_eq!(
+            talk.receive(9, &check(&credentials(answer), true, ATTR_ICE_CONTROLLING))
+                .len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_an_address_that_has_not_proven_itself() {
+    let mut talk = Conversation::with_peers();
+    let (answer, ..) = talk.offer(BOB, RECEIVING);
+    let mut random = Seeded::new(7);
+    for _ in 0..20_000 {
+        let length = random.below(200);
+        let bytes = random.bytes(length);
+        assert_eq!(talk.receive(9, &bytes), []);
+    }
+    let request = check(&credentials(&answer), true, ATTR_ICE_CONTROLLING);
+    for _ in 0..20_000 {
+        let forged = random.mutate(&request);
+        if forged != request {
+            let sent = talk.receive(9, &forged);
+            assert!(
+                sent.is_empty() || forged[..request.len() - 8] == request[..request.len() - 8],
+                "{sent:?}"
+            );
+        }
+    }
+    assert!(
+        talk.dropped(DropReason::StunUnauthorized) > 0 && talk.dropped(DropReason::Malformed) > 0
+    );
+    assert_eq!(talk.dropped(DropReason::Panic), 0);
+    talk.events();
+}
+
+#[test]
+fn a_client_hello_is_read_only_from_a_validated_address() {
+    let mut talk = Conversation::with_peers();
+    let (answer, ..) = talk.offer(BOB, RECEIVING);
+    let hello = [&[22, 0xFE, 0xFD][..], &[0; 60]].concat();
+    assert_eq!(talk.receive(9, &hello), []);
+    assert_eq!(talk.dropped(DropReason::DtlsUnvalidated), 1);
+    let sent = talk.receive(9, &check(&credentials(&answer), true, ATTR_ICE_CONTROLLING));
+    assert_eq!(sent.len(), 1);
+    talk.receive(10, &hello);
+    assert_eq!(talk.dropped(DropReason::DtlsUnvalidated), 2);
+    talk.receive(9, &hello);
+    assert_eq!(talk.dropped(DropReason::DtlsUnvalidated), 2);
+}
+
+#[test]
+fn media_before_the_handshake_is_dropped() {
+    let mut talk = Conversation::with_peers();
+    let (answer, ..) = talk.offer(BOB, RECEIVING);
+    talk.receive(9, &check(&credentials(&answer), true, ATTR_ICE_CONTROLLING));
+    assert_eq!(talk.receive(9, &[0x80; 60]), []);
+    assert_eq!(talk.dropped(DropReason::NotConnected), 1);
+}
+
+#[test]
+fn a_peer_that_does_not_connect_in_time_is_ended_and_leaves_nothing() {
+    let mut talk = Conversation::with_peers();
+    publish(&mut talk);
+    talk.offer(ALICE, PUBLISHING);
+    talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    talk.offer(BOB, RECEIVING);
+    talk.pass(Duration::from_secs(9));
+    assert_eq!(talk.events(), []);
+    talk.pass(Duration::from_secs(2));
+    let ended: Vec<_> = talk
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::PeerEnded { .. }))
+        .collect();
+    assert_eq!(ended.len(), 2);
+    let statistics = talk.engine.statistics();
+    assert_eq!(
+        (
+            statistics.peers_connecting,
+            statistics.tracks,
+            statistics.subscriptions
+        ),
+        (0, 0, 0)
+    );
+    assert!(talk.engine.data_groups.is_empty() && talk.engine.addresses.len() == 0);
+    assert_eq!(talk.engine.poll_timeout(), None);
+}
+
+#[test]
+fn a_panic_while_serving_a_peer_ends_that_peer_alone() {
+    let mut talk = Conversation::with_peers();
+    let now = talk.now;
+    let place = talk.engine.peer_places[&ALICE];
+    talk.engine.serve(now, place, |_| panic!("planted"));
+    let events = talk.events();
+    assert!(
+        matches!(&events[..], [Event::PeerEnded { peer: ALICE, .. }]),
+        "{events:?}"
+    );
+    assert_eq!(talk.dropped(DropReason::Panic), 1);
+    talk.offer(BOB, RECEIVING);
+}
+
+#[test]
+fn commands_for_what_is_gone_are_counted_and_passed_over() {
+    let mut talk = Conversation::with_peers();
+    talk.tell(Command::ClosePeer { peer: ALICE });
+    talk.tell(Command::Unpublish {
+        peer: ALICE,
+        track: CAMERA,
+    });
+    talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    talk.tell(Command::SetMuted {
+        track: CAMERA,
+        muted: true,
+    });
+    talk.tell(Command::Offer {
+        peer: ALICE,
+        sdp: String::new(),
+    });
+    assert_eq!(talk.dropped(DropReason::StaleCommand), 4);
+}

@@ -16,7 +16,10 @@ struct Place {
 impl PacketCache {
     /// Room for `size` packets. Memory is taken as packets come.
     pub(crate) fn new(size: usize) -> Self {
-        Self { places: Vec::new(), size: size.max(1) }
+        Self {
+            places: Vec::new(),
+            size: size.max(1),
+        }
     }
 
     fn place(&self, sequence: u64) -> usize {

@@ -12,7 +12,11 @@ pub(crate) struct KeyFrameRequests {
 impl KeyFrameRequests {
     /// At most one request in each `interval`.
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, last: None, is_wanted: false }
+        Self {
+            interval,
+            last: None,
+            is_wanted: false,
+        }
     }
 
     /// Somebody waits for a key frame.
@@ -27,7 +31,9 @@ impl KeyFrameRequests {
 
     /// Ask now? Asked again after the interval as long as no key frame comes.
     pub(crate) fn poll(&mut self, now: Instant) -> bool {
-        let is_due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= self.interval);
+        let is_due = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) >= self.interval);
         if self.is_wanted && is_due {
             self.last = Some(now);
         }
@@ -41,7 +47,7 @@ mod tests {
 
     #[test]
     fn many_wishes_are_one_request_and_repeated_until_fulfilled() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let interval = Duration::from_millis(500);
         let mut requests = KeyFrameRequests::new(interval);
         assert!(!requests.poll(start));

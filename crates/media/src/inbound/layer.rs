@@ -30,7 +30,13 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    pub(crate) fn new(rid: Option<String>, ssrc: Option<u32>, clock_rate: u32, cached: usize, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        rid: Option<String>,
+        ssrc: Option<u32>,
+        clock_rate: u32,
+        cached: usize,
+        limits: &Limits,
+    ) -> Self {
         Self {
             rid,
             ssrc,
@@ -45,7 +51,12 @@ impl Layer {
 
     /// A packet has come, for the first time or as a retransmission. Gives its extended number; `None` if it
     /// was here before.
-    pub(crate) fn on_packet(&mut self, now: Instant, packet: &Packet<'_>, plain: &[u8]) -> Option<(u64, Arrival)> {
+    pub(crate) fn on_packet(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        plain: &[u8],
+    ) -> Option<(u64, Arrival)> {
         let sequence = self.unwrapper.unwrap(packet.sequence_number);
         let arrival = self.missing.on_packet(now, sequence);
         match arrival {
@@ -62,7 +73,8 @@ impl Layer {
 
     /// Whether the publisher sends this layer.
     pub(crate) fn is_active(&self, now: Instant) -> bool {
-        self.last_packet.is_some_and(|last| now.saturating_duration_since(last) < IDLE)
+        self.last_packet
+            .is_some_and(|last| now.saturating_duration_since(last) < IDLE)
     }
 
     /// The packets to ask the publisher for now; those asked for in vain need a key frame.

@@ -44,7 +44,11 @@ impl MissingPackets {
             return Arrival::New;
         };
         if sequence <= highest {
-            let Some(place) = self.missing.iter().position(|missing| missing.sequence == sequence) else {
+            let Some(place) = self
+                .missing
+                .iter()
+                .position(|missing| missing.sequence == sequence)
+            else {
                 return Arrival::Old;
             };
             self.missing.swap_remove(place);
@@ -56,11 +60,12 @@ impl MissingPackets {
             self.missing.clear();
             return Arrival::Broken;
         }
-        self.missing.extend((highest + 1..sequence).map(|sequence| Missing {
-            sequence,
-            next_request: now + FIRST_WAIT,
-            tries: 0,
-        }));
+        self.missing
+            .extend((highest + 1..sequence).map(|sequence| Missing {
+                sequence,
+                next_request: now + FIRST_WAIT,
+                tries: 0,
+            }));
         Arrival::New
     }
 
@@ -79,7 +84,8 @@ impl MissingPackets {
             requests.push(missing.sequence as u16);
             true
         });
-        requests.sort_unstable_by_key(|sequence| sequence.wrapping_sub(requests_origin(self.highest)));
+        requests
+            .sort_unstable_by_key(|sequence| sequence.wrapping_sub(requests_origin(self.highest)));
         self.missing.len() < before
     }
 
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_asked_for_after_a_moment_and_again_until_it_is_filled() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut missing = MissingPackets::default();
         missing.on_packet(start, 65_534);
         assert_eq!(missing.on_packet(start, 65_538), Arrival::New);
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_in_vain_is_given_up() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut missing = MissingPackets::default();
         missing.on_packet(start, 10);
         missing.on_packet(start, 12);
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_long_break_is_not_repaired_packet_by_packet() {
-        let now = Instant::now();
+        let now = crate::test_time::start();
         let mut missing = MissingPackets::default();
         missing.on_packet(now, 10);
         assert_eq!(missing.on_packet(now, 1_000), Arrival::Broken);

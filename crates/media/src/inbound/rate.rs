@@ -11,7 +11,11 @@ pub(crate) struct RateLimit {
 
 impl RateLimit {
     pub(crate) fn new(now: Instant, per_second: f64) -> Self {
-        Self { per_second, tokens: per_second, last: now }
+        Self {
+            per_second,
+            tokens: per_second,
+            last: now,
+        }
     }
 
     /// Take this many units. False: there are not so many, and nothing is taken.
@@ -35,9 +39,14 @@ mod tests {
 
     #[test]
     fn a_burst_of_a_second_is_allowed_and_then_the_rate() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut limit = RateLimit::new(start, 100.0);
         assert_eq!((0..200).filter(|_| limit.take(start, 1.0)).count(), 100);
-        assert_eq!((0..200).filter(|_| limit.take(start + Duration::from_millis(100), 1.0)).count(), 10);
+        assert_eq!(
+            (0..200)
+                .filter(|_| limit.take(start + Duration::from_millis(100), 1.0))
+                .count(),
+            10
+        );
     }
 }

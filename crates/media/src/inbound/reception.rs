@@ -65,7 +65,9 @@ impl ReceptionCount {
             let passed = ticks(now.saturating_duration_since(arrival), self.clock_rate) as i64;
             let meant = i64::from(timestamp.wrapping_sub(before) as i32);
             // A stretch of silence, or a new stream under the same SSRC, is no jitter.
-            let difference = (passed - meant).unsigned_abs().min(u64::from(self.clock_rate));
+            let difference = (passed - meant)
+                .unsigned_abs()
+                .min(u64::from(self.clock_rate));
             self.jitter = (self.jitter + difference).saturating_sub((self.jitter + 8) >> 4);
         }
         self.previous = Some((now, timestamp));
@@ -97,7 +99,10 @@ impl ReceptionCount {
             }
         };
         Some(Figures {
-            fraction_lost: (lost_since * 256).checked_div(expected_since).unwrap_or(0).min(255) as u8,
+            fraction_lost: (lost_since * 256)
+                .checked_div(expected_since)
+                .unwrap_or(0)
+                .min(255) as u8,
             total_lost: expected.saturating_sub(self.received).min(u32::MAX.into()) as u32,
             extended_sequence_number: self.highest as u32,
             jitter: (self.jitter >> 4) as u32,
@@ -118,14 +123,17 @@ mod tests {
 
     #[test]
     fn loss_is_counted_since_the_last_report_and_in_all() {
-        let now = Instant::now();
+        let now = crate::test_time::start();
         let mut count = ReceptionCount::new(90_000);
         assert_eq!(count.figures(now), None);
         for sequence in [65_540, 65_541, 65_543, 65_542, 65_547] {
             count.on_packet(now, sequence, 0);
         }
         let figures = count.figures(now).unwrap();
-        assert_eq!((figures.total_lost, figures.fraction_lost), (3, (3 * 256 / 8) as u8));
+        assert_eq!(
+            (figures.total_lost, figures.fraction_lost),
+            (3, (3 * 256 / 8) as u8)
+        );
         assert_eq!(figures.extended_sequence_number, 65_547);
         count.on_packet(now, 65_548, 0);
         assert_eq!(count.figures(now).unwrap().fraction_lost, 0);
@@ -134,22 +142,33 @@ mod tests {
 
     #[test]
     fn the_delay_since_the_last_sender_report_is_told() {
-        let now = Instant::now();
+        let now = crate::test_time::start();
         let mut count = ReceptionCount::new(48_000);
         count.on_packet(now, 1, 0);
-        count.on_sender_report(SenderClock { ntp_time: 0x1234_5678_9ABC_DEF0, rtp_time: 0, arrival: now });
+        count.on_sender_report(SenderClock {
+            ntp_time: 0x1234_5678_9ABC_DEF0,
+            rtp_time: 0,
+            arrival: now,
+        });
         let figures = count.figures(now + Duration::from_millis(500)).unwrap();
-        assert_eq!((figures.last_sender_report, figures.delay), (0x5678_9ABC, 32_768));
+        assert_eq!(
+            (figures.last_sender_report, figures.delay),
+            (0x5678_9ABC, 32_768)
+        );
     }
 
     #[test]
     fn an_even_stream_has_no_jitter_and_an_uneven_one_has() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let (mut even, mut uneven) = (ReceptionCount::new(48_000), ReceptionCount::new(48_000));
         for step in 0..200u32 {
             let time = start + Duration::from_millis(20) * step;
             even.on_packet(time, step.into(), step * 960);
-            uneven.on_packet(time + Duration::from_millis(u64::from(step % 2) * 10), step.into(), step * 960);
+            uneven.on_packet(
+                time + Duration::from_millis(u64::from(step % 2) * 10),
+                step.into(),
+                step * 960,
+            );
         }
         assert_eq!(even.figures(start).unwrap().jitter, 0);
         let jitter = uneven.figures(start).unwrap().jitter;

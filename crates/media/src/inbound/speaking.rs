@@ -20,7 +20,11 @@ pub(crate) struct SpeechDetector {
 
 impl SpeechDetector {
     pub(crate) fn new() -> Self {
-        Self { level: 127.0, is_speaking: false, last_speech: None }
+        Self {
+            level: 127.0,
+            is_speaking: false,
+            last_speech: None,
+        }
     }
 
     /// A packet with this level. Gives the new state if it changed: the smoothed level, or `None` for silence.
@@ -40,7 +44,9 @@ impl SpeechDetector {
 
     /// Time passes; packets may have stopped (DTX, mute).
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Option<u8>> {
-        let is_over = self.last_speech.is_some_and(|last| now.saturating_duration_since(last) >= HOLD);
+        let is_over = self
+            .last_speech
+            .is_some_and(|last| now.saturating_duration_since(last) >= HOLD);
         if self.is_speaking && is_over {
             self.is_speaking = false;
             self.level = 127.0;
@@ -62,22 +68,28 @@ mod tests {
 
     #[test]
     fn speech_is_told_once_and_its_end_after_a_pause() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut detector = SpeechDetector::new();
         let mut changes = Vec::new();
         for packet in 0..100u32 {
             let now = start + Duration::from_millis(20) * packet;
             let level = if (10..40).contains(&packet) { 20 } else { 90 };
-            changes.extend(detector.on_level(now, level).map(|change| (packet, change.is_some())));
+            changes.extend(
+                detector
+                    .on_level(now, level)
+                    .map(|change| (packet, change.is_some())),
+            );
         }
-        let [(begin, true), (end, false)] = changes[..] else { panic!("{changes:?}") };
+        let [(begin, true), (end, false)] = changes[..] else {
+            panic!("{changes:?}")
+        };
         assert!((12..25).contains(&begin), "{begin}");
         assert!((65..80).contains(&end), "{end}");
     }
 
     #[test]
     fn a_click_is_no_speech_and_a_track_that_stops_is_silent() {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut detector = SpeechDetector::new();
         assert_eq!(detector.on_level(start, 0), None);
         for _ in 0..20 {

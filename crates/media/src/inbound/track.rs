@@ -80,10 +80,17 @@ impl Track {
 
     /// An offer has the track's section: take its payload types, extensions and layers. Gives the SSRCs
     /// it names, with the layer of each and whether it carries retransmissions.
-    pub(crate) fn negotiate(&mut self, section: &OfferedSection, limits: &Limits) -> Vec<(u32, usize, bool)> {
+    pub(crate) fn negotiate(
+        &mut self,
+        section: &OfferedSection,
+        limits: &Limits,
+    ) -> Vec<(u32, usize, bool)> {
         self.extensions = section.inbound_extensions();
         self.payloads = payloads(section);
-        let clock_rate = section.codecs.first().map_or(90_000, |offered| offered.codec.clock_rate());
+        let clock_rate = section
+            .codecs
+            .first()
+            .map_or(90_000, |offered| offered.codec.clock_rate());
         let cached = match self.kind {
             TrackKind::Audio => CACHED_AUDIO,
             TrackKind::Video => limits.cached_packets,
@@ -93,10 +100,17 @@ impl Track {
             self.layers = match (&section.rids[..], &section.simulcast_ssrcs[..]) {
                 ([], []) => vec![layer(None, section.ssrcs.first().copied())],
                 ([], ssrcs) => ssrcs.iter().map(|ssrc| layer(None, Some(*ssrc))).collect(),
-                (rids, _) => rids.iter().map(|rid| layer(Some(rid.clone()), None)).collect(),
+                (rids, _) => rids
+                    .iter()
+                    .map(|rid| layer(Some(rid.clone()), None))
+                    .collect(),
             };
             self.layers.truncate(MAX_LAYERS);
-        } else if let ([only], [], Some(ssrc)) = (&mut self.layers[..], &section.rids[..], section.ssrcs.first()) {
+        } else if let ([only], [], Some(ssrc)) = (
+            &mut self.layers[..],
+            &section.rids[..],
+            section.ssrcs.first(),
+        ) {
             only.ssrc = Some(*ssrc);
         }
         let mut streams = Vec::new();
@@ -110,13 +124,19 @@ impl Track {
 
     /// What a payload type is in this section.
     pub(crate) fn payload(&self, payload_type: u8) -> Option<Payload> {
-        self.payloads.iter().find(|(known, _)| *known == payload_type).map(|(_, payload)| *payload)
+        self.payloads
+            .iter()
+            .find(|(known, _)| *known == payload_type)
+            .map(|(_, payload)| *payload)
     }
 
     /// The layer with this name; a track without simulcast has one without a name.
     pub(crate) fn layer_of(&self, rid: Option<&str>) -> Option<usize> {
         match rid {
-            Some(rid) => self.layers.iter().position(|layer| layer.rid.as_deref() == Some(rid)),
+            Some(rid) => self
+                .layers
+                .iter()
+                .position(|layer| layer.rid.as_deref() == Some(rid)),
             None => (self.layers.len() == 1).then_some(0),
         }
     }
@@ -126,7 +146,12 @@ impl Track {
         if self.muted || self.layers.is_empty() {
             return None;
         }
-        Some(self.layers.iter().rposition(|layer| layer.is_active(now)).unwrap_or(0))
+        Some(
+            self.layers
+                .iter()
+                .rposition(|layer| layer.is_active(now))
+                .unwrap_or(0),
+        )
     }
 }
 
@@ -136,9 +161,20 @@ const MAX_LAYERS: usize = 4;
 fn payloads(section: &OfferedSection) -> Vec<(u8, Payload)> {
     let mut payloads = Vec::with_capacity(section.codecs.len() * 2);
     for offered in &section.codecs {
-        payloads.push((offered.payload_type, Payload::Media { codec: offered.codec, nack: offered.nack }));
+        payloads.push((
+            offered.payload_type,
+            Payload::Media {
+                codec: offered.codec,
+                nack: offered.nack,
+            },
+        ));
         if let Some(rtx) = offered.rtx_payload_type {
-            payloads.push((rtx, Payload::Retransmission { of: offered.payload_type }));
+            payloads.push((
+                rtx,
+                Payload::Retransmission {
+                    of: offered.payload_type,
+                },
+            ));
         }
     }
     payloads

@@ -68,7 +68,8 @@ impl ArrivalRecorder {
         self.last_feedback = now;
         self.arrivals.sort_unstable();
         self.arrivals.dedup_by_key(|(sequence, _)| *sequence);
-        let (Some(&(first, _)), Some(&(last, _))) = (self.arrivals.first(), self.arrivals.last()) else {
+        let (Some(&(first, _)), Some(&(last, _))) = (self.arrivals.first(), self.arrivals.last())
+        else {
             return;
         };
         // From where the last feedback ended, so that what never came is reported as such; but a packet older
@@ -79,7 +80,15 @@ impl ArrivalRecorder {
         };
         let last = last.min(base + u64::from(u16::MAX) / 2);
         self.next = Some(self.next.map_or(last + 1, |next| next.max(last + 1)));
-        write_feedback(out, sender_ssrc, self.media_ssrc, base, last, self.feedback_count, &self.arrivals);
+        write_feedback(
+            out,
+            sender_ssrc,
+            self.media_ssrc,
+            base,
+            last,
+            self.feedback_count,
+            &self.arrivals,
+        );
         self.feedback_count = self.feedback_count.wrapping_add(1);
         self.arrivals.clear();
     }
@@ -104,7 +113,9 @@ fn write_feedback(
     feedback_count: u8,
     arrivals: &[(u64, i64)],
 ) {
-    let reference = arrivals.first().map_or(0, |(_, time)| time / REFERENCE_MICROSECONDS);
+    let reference = arrivals
+        .first()
+        .map_or(0, |(_, time)| time / REFERENCE_MICROSECONDS);
     let mut symbols = Vec::with_capacity((last - base + 1) as usize);
     let mut differences = Vec::with_capacity(arrivals.len() * 2);
     // Differences are taken between rounded times, so that rounding does not add up.
@@ -150,7 +161,11 @@ fn write_feedback(
 /// Runs of one symbol as run-length chunks, the rest seven to a vector chunk.
 fn write_chunks(out: &mut Vec<u8>, mut symbols: &[Symbol]) {
     while let Some(&first) = symbols.first() {
-        let run = symbols.iter().take_while(|symbol| **symbol == first).count().min(0x1FFF);
+        let run = symbols
+            .iter()
+            .take_while(|symbol| **symbol == first)
+            .count()
+            .min(0x1FFF);
         let (chunk, covered) = if run >= 7 || run == symbols.len() {
             ((first as u16) << 13 | run as u16, run)
         } else {

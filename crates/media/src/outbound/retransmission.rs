@@ -32,7 +32,13 @@ pub(crate) struct RetransmissionLimit {
 impl RetransmissionLimit {
     /// Each packet at most `times`.
     pub(crate) fn new(_now: Instant, times: u8) -> Self {
-        Self { times, round_trip: ASSUMED_ROUND_TRIP, repeated: Vec::new(), oldest: 0, budget: BURST }
+        Self {
+            times,
+            round_trip: ASSUMED_ROUND_TRIP,
+            repeated: Vec::new(),
+            oldest: 0,
+            budget: BURST,
+        }
     }
 
     /// Bytes went out for the first time.
@@ -47,16 +53,24 @@ impl RetransmissionLimit {
 
     /// May this packet go out again now? If so, it counts.
     pub(crate) fn allows(&mut self, now: Instant, sequence_number: u16) -> bool {
-        if let Some(known) = self.repeated.iter_mut().find(|known| known.sequence_number == sequence_number) {
-            let is_allowed =
-                known.times < self.times && now.saturating_duration_since(known.last) >= self.round_trip;
+        if let Some(known) = self
+            .repeated
+            .iter_mut()
+            .find(|known| known.sequence_number == sequence_number)
+        {
+            let is_allowed = known.times < self.times
+                && now.saturating_duration_since(known.last) >= self.round_trip;
             if is_allowed {
                 known.times += 1;
                 known.last = now;
             }
             return is_allowed;
         }
-        let first = Repeated { sequence_number, times: 1, last: now };
+        let first = Repeated {
+            sequence_number,
+            times: 1,
+            last: now,
+        };
         if self.repeated.len() < REMEMBERED {
             self.repeated.push(first);
         } else {
@@ -82,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_packet_is_repeated_once_a_round_trip_and_five_times_in_all() {
-        let mut now = Instant::now();
+        let mut now = crate::test_time::start();
         let mut limit = RetransmissionLimit::new(now, 5);
         limit.on_round_trip(Duration::from_millis(100));
         let mut repeated = 0;
@@ -96,7 +110,7 @@ mod tests {
 
     #[test]
     fn repairs_are_a_fifth_of_what_is_sent() {
-        let mut limit = RetransmissionLimit::new(Instant::now(), 5);
+        let mut limit = RetransmissionLimit::new(crate::test_time::start(), 5);
         assert!(limit.take(BURST));
         assert!(!limit.take(1_000));
         for _ in 0..5 {

@@ -101,7 +101,10 @@ impl OutboundTrack {
                 retransmission: offered.rtx_payload_type,
             })
             .collect();
-        let clock_rate = section.codecs.first().map_or(90_000, |offered| offered.codec.clock_rate());
+        let clock_rate = section
+            .codecs
+            .first()
+            .map_or(90_000, |offered| offered.codec.clock_rate());
         Self {
             id,
             track,
@@ -132,7 +135,11 @@ impl OutboundTrack {
             stream_id: self.participant.to_string(),
             track_id: self.id.to_string(),
             ssrc: self.ssrc,
-            rtx_ssrc: self.payload_types.iter().any(|kind| kind.retransmission.is_some()).then_some(self.rtx_ssrc),
+            rtx_ssrc: self
+                .payload_types
+                .iter()
+                .any(|kind| kind.retransmission.is_some())
+                .then_some(self.rtx_ssrc),
             cname: self.participant.to_string(),
         }
     }
@@ -142,7 +149,12 @@ impl OutboundTrack {
     fn payload_type(&self, codec: Codec) -> Option<PayloadType> {
         let exact = self.payload_types.iter().find(|kind| kind.codec == codec);
         let similar = || {
-            let Codec::H264 { packetization_mode, .. } = codec else { return None };
+            let Codec::H264 {
+                packetization_mode, ..
+            } = codec
+            else {
+                return None;
+            };
             self.payload_types.iter().find(
                 |kind| matches!(kind.codec, Codec::H264 { packetization_mode: mode, .. } if mode == packetization_mode),
             )
@@ -155,7 +167,10 @@ impl OutboundTrack {
         let Some(payload_type) = self.payload_type(forwarded.codec) else {
             return false;
         };
-        match self.selector.on_packet(forwarded.layer, forwarded.starts_key_frame) {
+        match self
+            .selector
+            .on_packet(forwarded.layer, forwarded.starts_key_frame)
+        {
             Decision::Drop => return false,
             Decision::Switch => self.rewriter.switch(forwarded.layer as u8, None),
             Decision::Forward => {}
@@ -163,7 +178,9 @@ impl OutboundTrack {
         let source = forwarded.layer as u8;
         let vp8 = forwarded.vp8.as_ref();
         // Padding that probes the publisher's path is of no use on the subscriber's.
-        if forwarded.packet.payload.is_empty() && self.rewriter.skip(source, forwarded.sequence, vp8) {
+        if forwarded.packet.payload.is_empty()
+            && self.rewriter.skip(source, forwarded.sequence, vp8)
+        {
             return false;
         }
         let incoming = Incoming {
@@ -178,11 +195,21 @@ impl OutboundTrack {
         let ssrc = self.ssrc;
         transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
             let header = header(payload_type.media, forwarded.packet.marker, ssrc, numbers);
-            self.write(buffer, &header, None, forwarded.packet, forwarded.extensions, vp8, numbers)
+            self.write(
+                buffer,
+                &header,
+                None,
+                forwarded.packet,
+                forwarded.extensions,
+                vp8,
+                numbers,
+            )
         });
         self.position = position;
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(forwarded.packet.payload.len() as u32);
+        self.octets = self
+            .octets
+            .wrapping_add(forwarded.packet.payload.len() as u32);
         self.retransmissions.on_sent(forwarded.packet.payload.len());
         true
     }
@@ -190,7 +217,9 @@ impl OutboundTrack {
     /// The layer and number of a packet that the subscriber misses, if it may have it again.
     pub(crate) fn missed(&mut self, now: Instant, sequence_number: u16) -> Option<(usize, u64)> {
         let (source, sequence) = self.rewriter.source_of(sequence_number)?;
-        self.retransmissions.allows(now, sequence_number).then_some((source.into(), sequence))
+        self.retransmissions
+            .allows(now, sequence_number)
+            .then_some((source.into(), sequence))
     }
 
     /// Send a packet again, as RTX (RFC 4588). True if it went out: subscribers without RTX get nothing, for
@@ -204,10 +233,16 @@ impl OutboundTrack {
         extensions: &ExtensionMap,
     ) -> bool {
         let vp8 = vp8_of(codec, packet.payload);
-        let Some(payload_type) = self.payload_type(codec).and_then(|kind| kind.retransmission) else {
+        let Some(payload_type) = self
+            .payload_type(codec)
+            .and_then(|kind| kind.retransmission)
+        else {
             return false;
         };
-        let Some(numbers) = self.rewriter.again(sequence_number, packet.timestamp, vp8.as_ref()) else {
+        let Some(numbers) = self
+            .rewriter
+            .again(sequence_number, packet.timestamp, vp8.as_ref())
+        else {
             return false;
         };
         if !self.retransmissions.take(packet.payload.len()) {
@@ -218,9 +253,20 @@ impl OutboundTrack {
         let mut position = self.rtx_position;
         let ssrc = self.rtx_ssrc;
         transport.send_rtp(&mut position, ssrc, rtx_sequence, |buffer| {
-            let outer = Rewritten { sequence_number: rtx_sequence, ..numbers };
+            let outer = Rewritten {
+                sequence_number: rtx_sequence,
+                ..numbers
+            };
             let header = header(payload_type, packet.marker, ssrc, outer);
-            self.write(buffer, &header, Some(sequence_number), packet, extensions, vp8.as_ref(), numbers)
+            self.write(
+                buffer,
+                &header,
+                Some(sequence_number),
+                packet,
+                extensions,
+                vp8.as_ref(),
+                numbers,
+            )
         });
         self.rtx_position = position;
         true
@@ -242,7 +288,9 @@ impl OutboundTrack {
         let mut extensions = [(0u8, &[][..]); EXTENSIONS];
         let mut count = 0;
         for (id, value) in packet.extensions() {
-            let known = publisher.extension(id).filter(|extension| extension.is_end_to_end());
+            let known = publisher
+                .extension(id)
+                .filter(|extension| extension.is_end_to_end());
             if let Some(ours) = known.and_then(|extension| self.outbound_extension(extension))
                 && count < EXTENSIONS
             {
@@ -268,19 +316,36 @@ impl OutboundTrack {
 
     /// Append a sender report: the publisher's clock as the subscriber's timestamps have it, so that sound and
     /// picture of one participant stay together.
-    pub(crate) fn write_sender_report(&self, now: Instant, layer: usize, clock: SenderClock, clock_rate: u32, out: &mut Vec<u8>) {
+    pub(crate) fn write_sender_report(
+        &self,
+        now: Instant,
+        layer: usize,
+        clock: SenderClock,
+        clock_rate: u32,
+        out: &mut Vec<u8>,
+    ) {
         if self.packets == 0 {
             return;
         }
         let passed = now.saturating_duration_since(clock.arrival);
         let ntp_passed = (passed.as_micros() << 32) / 1_000_000;
-        let source_timestamp = clock.rtp_time.wrapping_add(ticks(passed, clock_rate) as u32);
+        let source_timestamp = clock
+            .rtp_time
+            .wrapping_add(ticks(passed, clock_rate) as u32);
         let Some(rtp_time) = self.rewriter.timestamp(layer as u8, source_timestamp) else {
             return;
         };
         let ntp_time = clock.ntp_time.wrapping_add(ntp_passed as u64);
         let cname = self.participant.to_string();
-        rtcp::write_sender_report(out, self.ssrc, ntp_time, rtp_time, self.packets, self.octets, &cname);
+        rtcp::write_sender_report(
+            out,
+            self.ssrc,
+            ntp_time,
+            rtp_time,
+            self.packets,
+            self.octets,
+            &cname,
+        );
     }
 
     /// The subscriber's round trip, told by its reception report.

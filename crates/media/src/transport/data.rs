@@ -10,8 +10,8 @@ use rtc::datachannel::data_channel::DataChannel;
 use rtc::datachannel::message::Message;
 use rtc::datachannel::message::message_channel_ack::DataChannelAck;
 use rtc::sctp::{
-    Association, DatagramEvent, Endpoint, EndpointConfig, Event, Payload, PayloadProtocolIdentifier,
-    ServerConfig, StreamEvent, StreamId, TransportConfig,
+    Association, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
+    PayloadProtocolIdentifier, ServerConfig, StreamEvent, StreamId, TransportConfig,
 };
 use rtc::shared::TransportProtocol;
 use rtc::shared::marshal::{Marshal, Unmarshal};
@@ -84,7 +84,11 @@ impl Data {
                     self.association = Some((handle, association));
                 }
                 DatagramEvent::AssociationEvent(event) => {
-                    if let Some((_, association)) = self.association.as_mut().filter(|(known, _)| *known == handle) {
+                    if let Some((_, association)) = self
+                        .association
+                        .as_mut()
+                        .filter(|(known, _)| *known == handle)
+                    {
                         association.handle_event(event);
                     }
                 }
@@ -114,7 +118,9 @@ impl Data {
         let mut readable = Vec::new();
         while let Some(event) = association.poll() {
             match event {
-                Event::Stream(StreamEvent::Readable { id }) if !readable.contains(&id) => readable.push(id),
+                Event::Stream(StreamEvent::Readable { id }) if !readable.contains(&id) => {
+                    readable.push(id)
+                }
                 Event::Stream(StreamEvent::Finished { id } | StreamEvent::Stopped { id, .. }) => {
                     self.channels.remove(&id);
                 }
@@ -133,15 +139,26 @@ impl Data {
         }
         for id in readable {
             loop {
-                let Ok(mut stream) = association.stream(id) else { break };
-                let Ok(Some(chunks)) = stream.read_sctp() else { break };
+                let Ok(mut stream) = association.stream(id) else {
+                    break;
+                };
+                let Ok(Some(chunks)) = stream.read_sctp() else {
+                    break;
+                };
                 let Ok(payload) = chunks.to_payload(self.message_limit) else {
                     refused += 1;
                     continue;
                 };
                 match chunks.ppi {
                     PayloadProtocolIdentifier::Dcep => {
-                        if !open_channel(now, association, id, &payload, &mut self.channels, self.channel_limit) {
+                        if !open_channel(
+                            now,
+                            association,
+                            id,
+                            &payload,
+                            &mut self.channels,
+                            self.channel_limit,
+                        ) {
                             refused += 1;
                         }
                     }
@@ -174,7 +191,12 @@ impl Data {
         kind: MessageKind,
         payload: &Bytes,
     ) -> Result<bool, DropReason> {
-        let Some(id) = self.channels.iter().find(|(_, name)| *name == label).map(|(id, _)| *id) else {
+        let Some(id) = self
+            .channels
+            .iter()
+            .find(|(_, name)| *name == label)
+            .map(|(id, _)| *id)
+        else {
             return Ok(false);
         };
         let Some((_, association)) = &mut self.association else {
@@ -189,10 +211,18 @@ impl Data {
         let (identifier, payload) = match (kind, payload.is_empty()) {
             (MessageKind::Text, false) => (PayloadProtocolIdentifier::String, payload.clone()),
             (MessageKind::Binary, false) => (PayloadProtocolIdentifier::Binary, payload.clone()),
-            (MessageKind::Text, true) => (PayloadProtocolIdentifier::StringEmpty, Bytes::from_static(&[0])),
-            (MessageKind::Binary, true) => (PayloadProtocolIdentifier::BinaryEmpty, Bytes::from_static(&[0])),
+            (MessageKind::Text, true) => (
+                PayloadProtocolIdentifier::StringEmpty,
+                Bytes::from_static(&[0]),
+            ),
+            (MessageKind::Binary, true) => (
+                PayloadProtocolIdentifier::BinaryEmpty,
+                Bytes::from_static(&[0]),
+            ),
         };
-        stream.write_chunk_with_ppi(now, &payload, identifier).map_err(|_| DropReason::Data)?;
+        stream
+            .write_chunk_with_ppi(now, &payload, identifier)
+            .map_err(|_| DropReason::Data)?;
         Ok(true)
     }
 
@@ -219,7 +249,11 @@ fn message(label: &str, kind: PayloadProtocolIdentifier, payload: Bytes) -> Opti
         PayloadProtocolIdentifier::BinaryEmpty => (MessageKind::Binary, Bytes::new()),
         _ => return None,
     };
-    Some(DataMessage { label: label.to_owned(), kind, payload })
+    Some(DataMessage {
+        label: label.to_owned(),
+        kind,
+        payload,
+    })
 }
 
 /// A DCEP message on a stream: take the channel's label and reliability, and confirm it.
@@ -250,7 +284,11 @@ fn open_channel(
     };
     // The confirmation itself is always reliable and ordered (RFC 8832 section 6): sent before the
     // channel's own parameters are set.
-    let sent = stream.write_chunk_with_ppi(now, &acknowledgement.freeze(), PayloadProtocolIdentifier::Dcep);
+    let sent = stream.write_chunk_with_ppi(
+        now,
+        &acknowledgement.freeze(),
+        PayloadProtocolIdentifier::Dcep,
+    );
     let set = stream.set_reliability_params(unordered, reliability, open.reliability_parameter);
     if sent.is_err() || set.is_err() {
         return false;

@@ -36,13 +36,18 @@ pub(crate) struct Identity {
 impl Identity {
     /// A new self-signed certificate (ECDSA P-256).
     pub(crate) fn generate(provider: Arc<dyn RTCCryptoProvider>) -> Result<Self, Error> {
-        let certificate = Certificate::generate_self_signed(vec!["plenum".to_owned()], provider.crypto())?;
+        let certificate =
+            Certificate::generate_self_signed(vec!["plenum".to_owned()], provider.crypto())?;
         let hash = provider
             .crypto()
             .hash(HashAlgorithm::Sha256, certificate.certificate[0].as_ref())
             .map_err(|error| Error::Crypto(error.to_string()))?;
         let pairs: Vec<String> = hash.iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(Self { provider, certificate, fingerprint: pairs.join(":") })
+        Ok(Self {
+            provider,
+            certificate,
+            fingerprint: pairs.join(":"),
+        })
     }
 }
 
@@ -143,7 +148,8 @@ impl Dtls {
         if is_first_flight {
             self.first_flight.push(BytesMut::from(datagram));
         }
-        self.endpoint.read(now, PEER, None, BytesMut::from(datagram))
+        self.endpoint
+            .read(now, PEER, None, BytesMut::from(datagram))
     }
 
     /// The client has no GCM: start over with the other profile, as if its flight had just come. The server
@@ -162,11 +168,24 @@ impl Dtls {
 
     fn keys(&self, limits: &Limits) -> Result<Srtp, CryptoError> {
         let crypto = self.identity.provider.crypto();
-        let state = self.endpoint.get_connection_state(PEER).ok_or(CryptoError::RandomnessFailed)?;
+        let state = self
+            .endpoint
+            .get_connection_state(PEER)
+            .ok_or(CryptoError::RandomnessFailed)?;
         let material = state
-            .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], self.profile.keying_material())
+            .export_keying_material(
+                LABEL_EXTRACTOR_DTLS_SRTP,
+                &[],
+                self.profile.keying_material(),
+            )
             .map_err(|_| CryptoError::RandomnessFailed)?;
-        Srtp::for_server(self.profile, material.as_ref(), limits.inbound_ssrcs, limits.replay_window, crypto)
+        Srtp::for_server(
+            self.profile,
+            material.as_ref(),
+            limits.inbound_ssrcs,
+            limits.replay_window,
+            crypto,
+        )
     }
 
     /// Send an SCTP packet.
@@ -189,7 +208,11 @@ impl Dtls {
 
     /// Repeat a lost flight if it is time.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.endpoint.poll_timeout(&PEER).is_some_and(|due| due <= now) {
+        if self
+            .endpoint
+            .poll_timeout(&PEER)
+            .is_some_and(|due| due <= now)
+        {
             if let Err(error) = self.endpoint.handle_timeout(PEER, now) {
                 tracing::debug!(%error, "DTLS flight given up");
             }
@@ -205,12 +228,24 @@ impl Dtls {
     }
 }
 
-fn endpoint(identity: &Identity, remote_fingerprint: &[u8], profile: Profile) -> Result<Endpoint, Error> {
+fn endpoint(
+    identity: &Identity,
+    remote_fingerprint: &[u8],
+    profile: Profile,
+) -> Result<Endpoint, Error> {
     let config = config(identity, remote_fingerprint.to_vec(), profile)?;
-    Ok(Endpoint::new(TransportContext::default().local_addr, TransportProtocol::UDP, Some(Arc::new(config))))
+    Ok(Endpoint::new(
+        TransportContext::default().local_addr,
+        TransportProtocol::UDP,
+        Some(Arc::new(config)),
+    ))
 }
 
-fn config(identity: &Identity, expected: Vec<u8>, profile: Profile) -> Result<HandshakeConfig, Error> {
+fn config(
+    identity: &Identity,
+    expected: Vec<u8>,
+    profile: Profile,
+) -> Result<HandshakeConfig, Error> {
     let provider = identity.provider.clone();
     let profile = match profile {
         Profile::Aes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
@@ -224,12 +259,18 @@ fn config(identity: &Identity, expected: Vec<u8>, profile: Profile) -> Result<Ha
         // There is no certificate authority between peers: the fingerprint in the signalled offer is the proof.
         .with_insecure_skip_verify(true)
         .with_verify_peer_certificate(Some(Arc::new(move |certificates: &[Vec<u8>], _| {
-            let certificate = certificates.first().ok_or(Error::ErrNoMatchingCertificateFingerprint)?;
+            let certificate = certificates
+                .first()
+                .ok_or(Error::ErrNoMatchingCertificateFingerprint)?;
             let actual = provider
                 .crypto()
                 .hash(HashAlgorithm::Sha256, certificate)
                 .map_err(|error| Error::Crypto(error.to_string()))?;
-            if actual == expected { Ok(()) } else { Err(Error::ErrNoMatchingCertificateFingerprint) }
+            if actual == expected {
+                Ok(())
+            } else {
+                Err(Error::ErrNoMatchingCertificateFingerprint)
+            }
         })))
         .with_extended_master_secret(ExtendedMasterSecretType::Require)
         .build(false, None)

@@ -86,7 +86,13 @@ pub(crate) struct Ice {
 
 impl Ice {
     pub(crate) fn new(now: Instant, credentials: Credentials) -> Self {
-        Self { current: credentials, previous: None, validated: Vec::new(), nominated: None, last_consent: now }
+        Self {
+            current: credentials,
+            previous: None,
+            validated: Vec::new(),
+            nominated: None,
+            last_consent: now,
+        }
     }
 
     /// What the answer tells the client.
@@ -135,18 +141,26 @@ impl Ice {
             _ => return Err(DropReason::StunUnauthorized),
         };
         let mut request = Message::new();
-        request.unmarshal_binary(datagram).map_err(|_| DropReason::Malformed)?;
+        request
+            .unmarshal_binary(datagram)
+            .map_err(|_| DropReason::Malformed)?;
         if request.typ != BINDING_REQUEST {
             return Err(DropReason::Malformed);
         }
         let password = credentials.password.as_bytes();
-        MessageIntegrity::check(&mut request, password, crypto).map_err(|_| DropReason::StunUnauthorized)?;
+        MessageIntegrity::check(&mut request, password, crypto)
+            .map_err(|_| DropReason::StunUnauthorized)?;
 
         let conflict = request.contains(ATTR_ICE_CONTROLLED);
-        let answer = answer(&request, path, conflict, password, crypto).map_err(|_| DropReason::Malformed)?;
+        let answer = answer(&request, path, conflict, password, crypto)
+            .map_err(|_| DropReason::Malformed)?;
         if conflict {
             // A lite agent is always controlled: the client must take the other role (RFC 8445 section 7.3.1.1).
-            return Ok(Checked { answer, validated: false, evicted: None });
+            return Ok(Checked {
+                answer,
+                validated: false,
+                evicted: None,
+            });
         }
         if is_current {
             self.previous = None;
@@ -156,7 +170,11 @@ impl Ice {
         if request.contains(ATTR_USE_CANDIDATE) {
             self.nominated = Some(path);
         }
-        Ok(Checked { answer, validated, evicted })
+        Ok(Checked {
+            answer,
+            validated,
+            evicted,
+        })
     }
 
     /// Something that only the client can have sent has come by a validated path.
@@ -165,13 +183,20 @@ impl Ice {
     }
 
     fn validate(&mut self, path: Path) -> (bool, Option<SocketAddr>) {
-        if let Some(known) = self.validated.iter_mut().find(|known| known.remote == path.remote) {
+        if let Some(known) = self
+            .validated
+            .iter_mut()
+            .find(|known| known.remote == path.remote)
+        {
             known.local = path.local;
             return (false, None);
         }
         let mut evicted = None;
         if self.validated.len() == VALIDATED {
-            let oldest = self.validated.iter().position(|known| Some(*known) != self.nominated);
+            let oldest = self
+                .validated
+                .iter()
+                .position(|known| Some(*known) != self.nominated);
             evicted = oldest.map(|oldest| self.validated.remove(oldest).remote);
         }
         self.validated.push(path);
@@ -188,12 +213,24 @@ fn answer(
 ) -> StunResult<Vec<u8>> {
     let mut answer = Message::new();
     answer.transaction_id = request.transaction_id;
-    answer.set_type(if conflict { BINDING_ERROR } else { BINDING_SUCCESS });
+    answer.set_type(if conflict {
+        BINDING_ERROR
+    } else {
+        BINDING_SUCCESS
+    });
     answer.write_header();
     if conflict {
-        ErrorCodeAttribute { code: CODE_ROLE_CONFLICT, reason: b"Role Conflict".to_vec() }.add_to(&mut answer)?;
+        ErrorCodeAttribute {
+            code: CODE_ROLE_CONFLICT,
+            reason: b"Role Conflict".to_vec(),
+        }
+        .add_to(&mut answer)?;
     } else {
-        XorMappedAddress { ip: path.remote.ip(), port: path.remote.port() }.add_to(&mut answer)?;
+        XorMappedAddress {
+            ip: path.remote.ip(),
+            port: path.remote.port(),
+        }
+        .add_to(&mut answer)?;
     }
     MessageIntegrity::new_raw_integrity_with_provider(password, crypto).add_to(&mut answer)?;
     FINGERPRINT.add_to(&mut answer)?;
@@ -211,20 +248,29 @@ pub(crate) mod tests {
     use super::*;
 
     /// A client's check, as Chromium makes it.
-    pub(crate) fn check(credentials: &Credentials, nominate: bool, role: rtc::stun::attributes::AttrType) -> Vec<u8> {
+    pub(crate) fn check(
+        credentials: &Credentials,
+        nominate: bool,
+        role: rtc::stun::attributes::AttrType,
+    ) -> Vec<u8> {
         let provider = RingProvider::new();
         let mut message = Message::new();
         message.transaction_id = TransactionId([7; 12]);
         message.set_type(BINDING_REQUEST);
         message.write_header();
-        TextAttribute::new(ATTR_USERNAME, format!("{}:theirs", credentials.ufrag)).add_to(&mut message).unwrap();
+        TextAttribute::new(ATTR_USERNAME, format!("{}:theirs", credentials.ufrag))
+            .add_to(&mut message)
+            .unwrap();
         message.add(role, &[0; 8]);
         if nominate {
             message.add(ATTR_USE_CANDIDATE, &[]);
         }
-        MessageIntegrity::new_raw_integrity_with_provider(credentials.password.as_bytes(), provider.crypto())
-            .add_to(&mut message)
-            .unwrap();
+        MessageIntegrity::new_raw_integrity_with_provider(
+            credentials.password.as_bytes(),
+            provider.crypto(),
+        )
+        .add_to(&mut message)
+        .unwrap();
         FINGERPRINT.add_to(&mut message).unwrap();
         message.raw
     }
@@ -232,20 +278,31 @@ pub(crate) mod tests {
     use rtc::stun::attributes::ATTR_ICE_CONTROLLING;
 
     fn credentials(name: &str) -> Credentials {
-        Credentials { ufrag: name.into(), password: format!("password-of-{name}-long-enough") }
+        Credentials {
+            ufrag: name.into(),
+            password: format!("password-of-{name}-long-enough"),
+        }
     }
 
     fn path(port: u16) -> Path {
-        Path { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
+        Path {
+            remote: SocketAddr::from(([127, 0, 0, 1], port)),
+            local: None,
+        }
     }
 
     fn handle(ice: &mut Ice, path: Path, datagram: &[u8]) -> Result<Checked, DropReason> {
-        ice.handle_request(Instant::now(), path, datagram, RingProvider::new().crypto())
+        ice.handle_request(
+            crate::test_time::start(),
+            path,
+            datagram,
+            RingProvider::new().crypto(),
+        )
     }
 
     #[test]
     fn an_authentic_check_is_answered_with_the_address_it_came_from() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
         let request = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
         assert_eq!(addressed_to(&request), Some("ours"));
         let checked = handle(&mut ice, path(4000), &request).unwrap();
@@ -259,17 +316,26 @@ pub(crate) mod tests {
 
     #[test]
     fn a_check_with_a_wrong_password_or_name_is_not_answered() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
-        let wrong = Credentials { ufrag: "ours".into(), password: "not the password, but long".into() };
-        for forged in [check(&wrong, true, ATTR_ICE_CONTROLLING), check(&credentials("other"), true, ATTR_ICE_CONTROLLING)] {
-            assert_eq!(handle(&mut ice, path(4000), &forged), Err(DropReason::StunUnauthorized));
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
+        let wrong = Credentials {
+            ufrag: "ours".into(),
+            password: "not the password, but long".into(),
+        };
+        for forged in [
+            check(&wrong, true, ATTR_ICE_CONTROLLING),
+            check(&credentials("other"), true, ATTR_ICE_CONTROLLING),
+        ] {
+            assert_eq!(
+                handle(&mut ice, path(4000), &forged),
+                Err(DropReason::StunUnauthorized)
+            );
         }
         assert_eq!(ice.path(), None);
     }
 
     #[test]
     fn the_nominated_path_is_used_and_a_new_nomination_moves_it() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
         let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
         let nominating = check(&credentials("ours"), true, ATTR_ICE_CONTROLLING);
         handle(&mut ice, path(1), &nominating).unwrap();
@@ -281,37 +347,60 @@ pub(crate) mod tests {
 
     #[test]
     fn after_a_restart_both_names_are_good_until_the_new_one_is_used() {
-        let mut ice = Ice::new(Instant::now(), credentials("old"));
+        let mut ice = Ice::new(crate::test_time::start(), credentials("old"));
         ice.restart(credentials("new"));
         let old = check(&credentials("old"), true, ATTR_ICE_CONTROLLING);
         assert!(handle(&mut ice, path(1), &old).is_ok());
-        assert!(handle(&mut ice, path(1), &check(&credentials("new"), true, ATTR_ICE_CONTROLLING)).is_ok());
-        assert_eq!(handle(&mut ice, path(1), &old), Err(DropReason::StunUnauthorized));
+        assert!(
+            handle(
+                &mut ice,
+                path(1),
+                &check(&credentials("new"), true, ATTR_ICE_CONTROLLING)
+            )
+            .is_ok()
+        );
+        assert_eq!(
+            handle(&mut ice, path(1), &old),
+            Err(DropReason::StunUnauthorized)
+        );
     }
 
     #[test]
     fn a_client_that_thinks_itself_controlled_is_told_so() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
-        let checked = handle(&mut ice, path(1), &check(&credentials("ours"), false, ATTR_ICE_CONTROLLED)).unwrap();
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
+        let checked = handle(
+            &mut ice,
+            path(1),
+            &check(&credentials("ours"), false, ATTR_ICE_CONTROLLED),
+        )
+        .unwrap();
         assert_eq!(&checked.answer[..2], &[0x01, 0x11]);
         assert!(ice.path().is_none());
     }
 
     #[test]
     fn the_oldest_address_makes_room_but_never_the_nominated_one() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
-        handle(&mut ice, path(1), &check(&credentials("ours"), true, ATTR_ICE_CONTROLLING)).unwrap();
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
+        handle(
+            &mut ice,
+            path(1),
+            &check(&credentials("ours"), true, ATTR_ICE_CONTROLLING),
+        )
+        .unwrap();
         let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
         for port in 2..=8 {
             assert_eq!(handle(&mut ice, path(port), &plain).unwrap().evicted, None);
         }
-        assert_eq!(handle(&mut ice, path(9), &plain).unwrap().evicted, Some(path(2).remote));
+        assert_eq!(
+            handle(&mut ice, path(9), &plain).unwrap().evicted,
+            Some(path(2).remote)
+        );
         assert_eq!(ice.path(), Some(path(1)));
     }
 
     #[test]
     fn broken_requests_are_refused_without_a_panic() {
-        let mut ice = Ice::new(Instant::now(), credentials("ours"));
+        let mut ice = Ice::new(crate::test_time::start(), credentials("ours"));
         let request = check(&credentials("ours"), true, ATTR_ICE_CONTROLLING);
         for length in 0..request.len() {
             assert!(handle(&mut ice, path(1), &request[..length]).is_err());

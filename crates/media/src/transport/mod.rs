@@ -37,7 +37,9 @@ impl Identity {
     /// A new certificate.
     pub(crate) fn generate() -> Result<Self, String> {
         let provider: Arc<dyn RTCCryptoProvider> = Arc::new(RingProvider::new());
-        dtls::Identity::generate(provider).map(Self).map_err(|error| error.to_string())
+        dtls::Identity::generate(provider)
+            .map(Self)
+            .map_err(|error| error.to_string())
     }
 
     /// The value of `a=fingerprint:sha-256`.
@@ -62,7 +64,10 @@ pub(crate) enum TransportEvent {
     /// The client is proven, and media may flow.
     Connected,
     /// Messages on data channels, and how many were refused.
-    Data { messages: Vec<DataMessage>, refused: u64 },
+    Data {
+        messages: Vec<DataMessage>,
+        refused: u64,
+    },
     /// The client said goodbye.
     Closed,
 }
@@ -78,7 +83,12 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(now: Instant, identity: Identity, credentials: Credentials, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        identity: Identity,
+        credentials: Credentials,
+        limits: &Limits,
+    ) -> Self {
         Self {
             identity,
             ice: Ice::new(now, credentials),
@@ -109,8 +119,14 @@ impl Transport {
     }
 
     /// A STUN request by this path. The answer goes back the same way, whatever path is nominated.
-    pub(crate) fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<Checked, DropReason> {
-        self.ice.handle_request(now, path, datagram, self.identity.0.provider.crypto())
+    pub(crate) fn handle_stun(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &[u8],
+    ) -> Result<Checked, DropReason> {
+        self.ice
+            .handle_request(now, path, datagram, self.identity.0.provider.crypto())
     }
 
     /// DTLS records from a validated address.
@@ -150,7 +166,10 @@ impl Transport {
 
     /// Open an RTCP packet in place; gives its plain length.
     pub(crate) fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, DropReason> {
-        self.srtp.as_mut().ok_or(DropReason::NotConnected)?.open_rtcp(packet)
+        self.srtp
+            .as_mut()
+            .ok_or(DropReason::NotConnected)?
+            .open_rtcp(packet)
     }
 
     /// Send an RTP packet: `write` appends it and gives the length of its header.
@@ -164,7 +183,14 @@ impl Transport {
         let Some(srtp) = &mut self.srtp else { return };
         let start = self.outbox.buffer.len();
         let header = write(&mut self.outbox.buffer);
-        srtp.seal_rtp(position, &mut self.outbox.buffer, start, ssrc, sequence_number, header);
+        srtp.seal_rtp(
+            position,
+            &mut self.outbox.buffer,
+            start,
+            ssrc,
+            sequence_number,
+            header,
+        );
         self.outbox.finish();
     }
 

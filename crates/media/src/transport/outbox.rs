@@ -97,9 +97,14 @@ mod tests {
         for length in lengths {
             outbox.push(&vec![7; *length]);
         }
-        let path = Path { remote: ([127, 0, 0, 1], 9).into(), local: None };
+        let path = Path {
+            remote: ([127, 0, 0, 1], 9).into(),
+            local: None,
+        };
         let mut runs = Vec::new();
-        outbox.flush(Some(path), &mut |transmit| runs.push((transmit.contents.len(), transmit.segment_size)));
+        outbox.flush(Some(path), &mut |transmit| {
+            runs.push((transmit.contents.len(), transmit.segment_size))
+        });
         assert!(outbox.is_empty());
         runs
     }
@@ -116,6 +121,9 @@ mod tests {
     fn a_run_keeps_to_what_the_kernel_takes() {
         let many = runs(&[1_200; 150]);
         assert!(many.iter().all(|(bytes, _)| *bytes <= RUN_BYTES));
-        assert_eq!(many.iter().map(|(bytes, _)| bytes).sum::<usize>(), 150 * 1_200);
+        assert_eq!(
+            many.iter().map(|(bytes, _)| bytes).sum::<usize>(),
+            150 * 1_200
+        );
     }
 }

@@ -19,7 +19,10 @@ pub(crate) struct ReplayWindow {
 impl ReplayWindow {
     /// A window of at least `size` packets: rounded up to a multiple of 64.
     pub(crate) fn new(size: usize) -> Self {
-        Self { bits: vec![0; size.div_ceil(64).max(1)].into_boxed_slice(), furthest: None }
+        Self {
+            bits: vec![0; size.div_ceil(64).max(1)].into_boxed_slice(),
+            furthest: None,
+        }
     }
 
     fn size(&self) -> u64 {
@@ -39,7 +42,11 @@ impl ReplayWindow {
             Some(furthest) if furthest - index >= self.size() => Seen::Perhaps,
             Some(_) => {
                 let (word, bit) = self.place(index);
-                if self.bits[word] & bit == 0 { Seen::No } else { Seen::Perhaps }
+                if self.bits[word] & bit == 0 {
+                    Seen::No
+                } else {
+                    Seen::Perhaps
+                }
             }
         }
     }

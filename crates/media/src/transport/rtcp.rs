@@ -37,7 +37,10 @@ pub(crate) enum Feedback {
         delay: u32,
     },
     /// Packets of one of our streams are missing.
-    Nack { ssrc: u32, sequence_numbers: Vec<u16> },
+    Nack {
+        ssrc: u32,
+        sequence_numbers: Vec<u16>,
+    },
     /// A decoder of one of our streams needs a key frame (PLI or FIR).
     KeyFrameRequest { ssrc: u32 },
     /// One of the peer's streams is over.
@@ -69,14 +72,31 @@ fn read_one(packet: &dyn Packet, feedback: &mut Vec<Feedback>) {
     } else if let Some(report) = any.downcast_ref::<ReceiverReport>() {
         feedback.extend(report.reports.iter().map(reception));
     } else if let Some(nack) = any.downcast_ref::<TransportLayerNack>() {
-        let sequence_numbers = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(NACKED).collect();
-        feedback.push(Feedback::Nack { ssrc: nack.media_ssrc, sequence_numbers });
+        let sequence_numbers = nack
+            .nacks
+            .iter()
+            .flat_map(|pair| pair.packet_list())
+            .take(NACKED)
+            .collect();
+        feedback.push(Feedback::Nack {
+            ssrc: nack.media_ssrc,
+            sequence_numbers,
+        });
     } else if let Some(request) = any.downcast_ref::<PictureLossIndication>() {
-        feedback.push(Feedback::KeyFrameRequest { ssrc: request.media_ssrc });
+        feedback.push(Feedback::KeyFrameRequest {
+            ssrc: request.media_ssrc,
+        });
     } else if let Some(request) = any.downcast_ref::<FullIntraRequest>() {
-        feedback.extend(request.fir.iter().map(|entry| Feedback::KeyFrameRequest { ssrc: entry.ssrc }));
+        feedback.extend(
+            request
+                .fir
+                .iter()
+                .map(|entry| Feedback::KeyFrameRequest { ssrc: entry.ssrc }),
+        );
     } else if let Some(goodbye) = any.downcast_ref::<Goodbye>() {
-        feedback.push(Feedback::Goodbye { ssrcs: goodbye.sources.clone() });
+        feedback.push(Feedback::Goodbye {
+            ssrcs: goodbye.sources.clone(),
+        });
     }
 }
 
@@ -116,7 +136,15 @@ pub(crate) fn write_receiver_report(out: &mut Vec<u8>, sender: u32, receptions: 
             delay: reception.delay,
         })
         .collect();
-    append(out, ReceiverReport { ssrc: sender, reports, ..Default::default() }.marshal());
+    append(
+        out,
+        ReceiverReport {
+            ssrc: sender,
+            reports,
+            ..Default::default()
+        }
+        .marshal(),
+    );
 }
 
 /// Append a sender report with its CNAME.
@@ -129,25 +157,56 @@ pub(crate) fn write_sender_report(
     octet_count: u32,
     cname: &str,
 ) {
-    let report = SenderReport { ssrc, ntp_time, rtp_time, packet_count, octet_count, ..Default::default() };
+    let report = SenderReport {
+        ssrc,
+        ntp_time,
+        rtp_time,
+        packet_count,
+        octet_count,
+        ..Default::default()
+    };
     append(out, report.marshal());
     let item = SourceDescriptionItem {
         sdes_type: SdesType::SdesCname,
         text: bytes::Bytes::copy_from_slice(cname.as_bytes()),
     };
-    let chunk = SourceDescriptionChunk { source: ssrc, items: vec![item] };
-    append(out, SourceDescription { chunks: vec![chunk] }.marshal());
+    let chunk = SourceDescriptionChunk {
+        source: ssrc,
+        items: vec![item],
+    };
+    append(
+        out,
+        SourceDescription {
+            chunks: vec![chunk],
+        }
+        .marshal(),
+    );
 }
 
 /// Append a request for missing packets.
 pub(crate) fn write_nack(out: &mut Vec<u8>, sender: u32, ssrc: u32, sequence_numbers: &[u16]) {
     let nacks = nack_pairs_from_sequence_numbers(sequence_numbers);
-    append(out, TransportLayerNack { sender_ssrc: sender, media_ssrc: ssrc, nacks }.marshal());
+    append(
+        out,
+        TransportLayerNack {
+            sender_ssrc: sender,
+            media_ssrc: ssrc,
+            nacks,
+        }
+        .marshal(),
+    );
 }
 
 /// Append a request for a key frame.
 pub(crate) fn write_key_frame_request(out: &mut Vec<u8>, sender: u32, ssrc: u32) {
-    append(out, PictureLossIndication { sender_ssrc: sender, media_ssrc: ssrc }.marshal());
+    append(
+        out,
+        PictureLossIndication {
+            sender_ssrc: sender,
+            media_ssrc: ssrc,
+        }
+        .marshal(),
+    );
 }
 
 fn append(out: &mut Vec<u8>, packet: Result<bytes::BytesMut, Error>) {
@@ -159,7 +218,9 @@ fn append(out: &mut Vec<u8>, packet: Result<bytes::BytesMut, Error>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use rtc::rtcp::transport_feedbacks::transport_layer_cc::{PacketStatusChunk, SymbolTypeTcc, TransportLayerCc};
+    use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
+        PacketStatusChunk, SymbolTypeTcc, TransportLayerCc,
+    };
     use rtc::shared::marshal::Unmarshal;
 
     use super::*;
@@ -172,9 +233,14 @@ pub(crate) mod tests {
         for chunk in &feedback.packet_chunks {
             match chunk {
                 PacketStatusChunk::RunLengthChunk(run) => {
-                    symbols.extend(std::iter::repeat_n(run.packet_status_symbol, run.run_length.into()));
+                    symbols.extend(std::iter::repeat_n(
+                        run.packet_status_symbol,
+                        run.run_length.into(),
+                    ));
                 }
-                PacketStatusChunk::StatusVectorChunk(vector) => symbols.extend(vector.symbol_list.iter().copied()),
+                PacketStatusChunk::StatusVectorChunk(vector) => {
+                    symbols.extend(vector.symbol_list.iter().copied())
+                }
             }
         }
         symbols.truncate(feedback.packet_status_count.into());
@@ -185,10 +251,13 @@ pub(crate) mod tests {
             .zip(symbols)
             .map(|(number, symbol)| {
                 let arrived = symbol != SymbolTypeTcc::PacketNotReceived;
-                (number, arrived.then(|| {
-                    time += differences.next().unwrap().delta;
-                    time
-                }))
+                (
+                    number,
+                    arrived.then(|| {
+                        time += differences.next().unwrap().delta;
+                        time
+                    }),
+                )
             })
             .collect()
     }
@@ -213,10 +282,22 @@ pub(crate) mod tests {
         assert_eq!(
             read,
             [
-                Feedback::SenderReport { ssrc: 5, ntp_time: 1 << 40, rtp_time: 90_000 },
-                Feedback::Nack { ssrc: 7, sequence_numbers: vec![10, 11, 300] },
+                Feedback::SenderReport {
+                    ssrc: 5,
+                    ntp_time: 1 << 40,
+                    rtp_time: 90_000
+                },
+                Feedback::Nack {
+                    ssrc: 7,
+                    sequence_numbers: vec![10, 11, 300]
+                },
                 Feedback::KeyFrameRequest { ssrc: 8 },
-                Feedback::Reception { ssrc: 9, fraction_lost: 12, last_sender_report: 77, delay: 88 },
+                Feedback::Reception {
+                    ssrc: 9,
+                    fraction_lost: 12,
+                    last_sender_report: 77,
+                    delay: 88
+                },
             ]
         );
     }

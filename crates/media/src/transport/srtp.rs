@@ -52,8 +52,15 @@ impl Profile {
 
 /// The session keys of one direction, for RTP or for RTCP.
 enum Cipher {
-    Gcm { aead: Box<dyn AeadCipher>, salt: [u8; 12] },
-    CmSha1 { stream: Box<dyn StreamCipher>, salt: [u8; 14], mac: Box<dyn Mac> },
+    Gcm {
+        aead: Box<dyn AeadCipher>,
+        salt: [u8; 12],
+    },
+    CmSha1 {
+        stream: Box<dyn StreamCipher>,
+        salt: [u8; 14],
+        mac: Box<dyn Mac>,
+    },
 }
 
 /// Key derivation labels (RFC 3711 section 4.3.1).
@@ -75,7 +82,10 @@ impl Cipher {
                 let mut session_salt = [0; 12];
                 derive(key, salt, salting, &mut session_salt, crypto)?;
                 let aead = crypto.new_aead(AeadAlgorithm::Aes128Gcm, &session_key)?;
-                Cipher::Gcm { aead, salt: session_salt }
+                Cipher::Gcm {
+                    aead,
+                    salt: session_salt,
+                }
             }
             Profile::Aes128CmSha1 => {
                 let mut session_salt = [0; 14];
@@ -83,7 +93,8 @@ impl Cipher {
                 let mut authentication_key = [0; 20];
                 derive(key, salt, authentication, &mut authentication_key, crypto)?;
                 Cipher::CmSha1 {
-                    stream: crypto.new_stream_cipher(StreamCipherAlgorithm::Aes128Ctr, &session_key)?,
+                    stream: crypto
+                        .new_stream_cipher(StreamCipherAlgorithm::Aes128Ctr, &session_key)?,
                     salt: session_salt,
                     mac: crypto.new_hmac(HmacAlgorithm::Sha1, &authentication_key)?,
                 }
@@ -152,7 +163,11 @@ fn sha1_tag(mac: &mut dyn Mac, parts: &[&[u8]]) -> Option<[u8; SHA1_TAG]> {
 
 /// Equality in a time that does not depend on where the two differ.
 fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 /// Where one outbound SSRC is: its next packets' rollover counter.
@@ -243,7 +258,9 @@ impl Srtp {
         if known.is_none() && self.rtp_streams.len() >= self.stream_limit {
             return Err(DropReason::UnknownSsrc);
         }
-        let index = known.map_or(sequence_number.into(), |stream| nearest(stream.furthest, sequence_number));
+        let index = known.map_or(sequence_number.into(), |stream| {
+            nearest(stream.furthest, sequence_number)
+        });
         if known.is_some_and(|stream| stream.window.check(index) != Seen::No) {
             return Err(DropReason::SrtpReplay);
         }
@@ -334,7 +351,10 @@ impl Srtp {
                 let (clear, secret) = packet.split_at_mut(RTCP_HEADER);
                 let additional = rtcp_additional_data(clear, word);
                 let mut tag = [0; GCM_TAG];
-                if aead.seal_in_place(&nonce, &additional, secret, &mut tag).is_err() {
+                if aead
+                    .seal_in_place(&nonce, &additional, secret, &mut tag)
+                    .is_err()
+                {
                     debug_assert!(false, "AES-GCM seals any packet");
                 }
                 buffer.extend_from_slice(&tag);
@@ -361,10 +381,19 @@ fn rtcp_additional_data(clear: &[u8], word: [u8; RTCP_INDEX]) -> [u8; RTCP_HEADE
     data
 }
 
-fn open_rtp(cipher: &mut Cipher, packet: &mut [u8], ssrc: u32, index: u64, header: usize) -> Option<usize> {
+fn open_rtp(
+    cipher: &mut Cipher,
+    packet: &mut [u8],
+    ssrc: u32,
+    index: u64,
+    header: usize,
+) -> Option<usize> {
     match cipher {
         Cipher::Gcm { aead, salt } => {
-            let length = packet.len().checked_sub(GCM_TAG).filter(|length| *length >= header)?;
+            let length = packet
+                .len()
+                .checked_sub(GCM_TAG)
+                .filter(|length| *length >= header)?;
             let nonce = gcm_rtp_nonce(salt, ssrc, index);
             let (packet, tag) = packet.split_at_mut(length);
             let (clear, secret) = packet.split_at_mut(header);
@@ -372,13 +401,18 @@ fn open_rtp(cipher: &mut Cipher, packet: &mut [u8], ssrc: u32, index: u64, heade
             Some(length)
         }
         Cipher::CmSha1 { stream, salt, mac } => {
-            let length = packet.len().checked_sub(SHA1_TAG).filter(|length| *length >= header)?;
+            let length = packet
+                .len()
+                .checked_sub(SHA1_TAG)
+                .filter(|length| *length >= header)?;
             let (packet, tag) = packet.split_at_mut(length);
             let rollover = ((index >> 16) as u32).to_be_bytes();
             if !equal(tag, &sha1_tag(mac.as_mut(), &[packet, &rollover])?) {
                 return None;
             }
-            stream.apply_keystream(&cm_counter(salt, ssrc, index), &mut packet[header..]).ok()?;
+            stream
+                .apply_keystream(&cm_counter(salt, ssrc, index), &mut packet[header..])
+                .ok()?;
             Some(length)
         }
     }
@@ -391,7 +425,13 @@ fn open_rtcp(cipher: &mut Cipher, packet: &mut [u8], ssrc: u32, word: u32) -> Op
             let nonce = gcm_rtcp_nonce(salt, ssrc, word & !ENCRYPTED);
             let additional = rtcp_additional_data(&packet[..RTCP_HEADER], word.to_be_bytes());
             let (packet, trailer) = packet.split_at_mut(length);
-            aead.open_in_place(&nonce, &additional, &mut packet[RTCP_HEADER..], &trailer[..GCM_TAG]).ok()?;
+            aead.open_in_place(
+                &nonce,
+                &additional,
+                &mut packet[RTCP_HEADER..],
+                &trailer[..GCM_TAG],
+            )
+            .ok()?;
             Some(length)
         }
         Cipher::CmSha1 { stream, salt, mac } => {
@@ -401,16 +441,19 @@ fn open_rtcp(cipher: &mut Cipher, packet: &mut [u8], ssrc: u32, word: u32) -> Op
             }
             let length = authenticated.len() - RTCP_INDEX;
             let counter = cm_counter(salt, ssrc, (word & !ENCRYPTED).into());
-            stream.apply_keystream(&counter, &mut authenticated[RTCP_HEADER..length]).ok()?;
+            stream
+                .apply_keystream(&counter, &mut authenticated[RTCP_HEADER..length])
+                .ok()?;
             Some(length)
         }
     }
 }
 
 fn accept(streams: &mut HashMap<u32, InboundStream>, ssrc: u32, index: u64, window: usize) {
-    let stream = streams
-        .entry(ssrc)
-        .or_insert_with(|| InboundStream { furthest: index, window: ReplayWindow::new(window) });
+    let stream = streams.entry(ssrc).or_insert_with(|| InboundStream {
+        furthest: index,
+        window: ReplayWindow::new(window),
+    });
     stream.furthest = stream.furthest.max(index);
     stream.window.accept(index);
 }

@@ -12,7 +12,7 @@ fn feedback(recorder: &mut ArrivalRecorder, now: Instant) -> Vec<(u16, Option<i6
 
 #[test]
 fn arrivals_and_gaps_are_told_with_their_times() {
-    let start = Instant::now();
+    let start = crate::test_time::start();
     let mut recorder = ArrivalRecorder::new(start);
     let at = |milliseconds| start + Duration::from_millis(milliseconds);
     for (time, number) in [(0, 65_533), (1, 65_534), (2, 0), (40, 3), (39, 2)] {
@@ -35,20 +35,23 @@ fn arrivals_and_gaps_are_told_with_their_times() {
 
 #[test]
 fn the_next_feedback_begins_where_the_last_ended() {
-    let start = Instant::now();
+    let start = crate::test_time::start();
     let mut recorder = ArrivalRecorder::new(start);
     recorder.on_packet(start, 9, 10);
     feedback(&mut recorder, start);
     let later = start + Duration::from_millis(300);
     recorder.on_packet(later, 9, 13);
-    let told: Vec<_> = feedback(&mut recorder, later).iter().map(|(number, time)| (*number, time.is_some())).collect();
+    let told: Vec<_> = feedback(&mut recorder, later)
+        .iter()
+        .map(|(number, time)| (*number, time.is_some()))
+        .collect();
     assert_eq!(told, [(11, false), (12, false), (13, true)]);
 }
 
 #[test]
 fn long_runs_large_steps_and_every_length_read_back() {
     for count in 1..60u16 {
-        let start = Instant::now();
+        let start = crate::test_time::start();
         let mut recorder = ArrivalRecorder::new(start);
         for number in 0..count {
             let time = start + Duration::from_millis(u64::from(number) * u64::from(count));
@@ -58,7 +61,8 @@ fn long_runs_large_steps_and_every_length_read_back() {
         }
         let told = feedback(&mut recorder, start);
         for (number, time) in told {
-            let expected = (number % 11 != 5).then_some(i64::from(number) * i64::from(count) * 1_000);
+            let expected =
+                (number % 11 != 5).then_some(i64::from(number) * i64::from(count) * 1_000);
             assert_eq!(time, expected, "{count} {number}");
         }
     }
@@ -66,7 +70,7 @@ fn long_runs_large_steps_and_every_length_read_back() {
 
 #[test]
 fn feedback_is_due_only_when_something_came_and_not_too_often() {
-    let start = Instant::now();
+    let start = crate::test_time::start();
     let mut recorder = ArrivalRecorder::new(start);
     assert!(!recorder.is_due(start + INTERVAL));
     recorder.on_packet(start, 9, 1);

@@ -8,7 +8,7 @@ pub(super) const VIDEO: u32 = 90_000;
 
 #[allow(clippy::disallowed_methods, reason = "any moment will do")]
 pub(super) fn start() -> Instant {
-    Instant::now()
+    crate::test_time::start()
 }
 
 /// A rewriter with a clock, to be spoken to in short sentences.

@@ -61,7 +61,7 @@ fn each_limit_has_its_own_refusal_and_holds_to_the_last_one() {
     assert_eq!(refusal(&padded(limits.sdp_bytes)), None);
     assert_eq!(
         refusal(&padded(limits.sdp_bytes + 1)),
-        Some(OfferError::TooLarge { limit: 65_536 })
+        Some(OfferError::TooLarge { limit: 262_144 })
     );
 }
 

@@ -9,7 +9,9 @@ use rtc::srtp::protection_profile::ProtectionProfile;
 use super::*;
 
 fn material(profile: Profile) -> Vec<u8> {
-    (0..profile.keying_material()).map(|byte| (byte * 7 + 3) as u8).collect()
+    (0..profile.keying_material())
+        .map(|byte| (byte * 7 + 3) as u8)
+        .collect()
 }
 
 /// Ours as the server, theirs as the client: (client to server, server to client).
@@ -26,7 +28,11 @@ fn pair(profile: Profile) -> (Srtp, Context, Context) {
         Context::new(key, salt, theirs, None, None, provider.crypto()).unwrap()
     };
     let salt = profile.salt();
-    (ours, context(&keys[..16], &salts[..salt]), context(&keys[16..], &salts[salt..]))
+    (
+        ours,
+        context(&keys[..16], &salts[..salt]),
+        context(&keys[16..], &salts[salt..]),
+    )
 }
 
 /// A packet with a one-byte extension block: 20 bytes of header.
@@ -53,8 +59,19 @@ fn what_we_seal_the_other_implementation_opens_across_a_rollover() {
             let mut buffer = vec![9; 5];
             buffer.extend_from_slice(&plain);
             if step % 97 == 0 || step > 69_990 {
-                ours.seal_rtp(&mut position, &mut buffer, 5, SSRC, (step + 30_000) as u16, HEADER);
-                assert_eq!(theirs.decrypt_rtp(&buffer[5..]).unwrap(), plain, "{profile:?} {step}");
+                ours.seal_rtp(
+                    &mut position,
+                    &mut buffer,
+                    5,
+                    SSRC,
+                    (step + 30_000) as u16,
+                    HEADER,
+                );
+                assert_eq!(
+                    theirs.decrypt_rtp(&buffer[5..]).unwrap(),
+                    plain,
+                    "{profile:?} {step}"
+                );
             }
         }
     }
@@ -69,9 +86,14 @@ fn what_the_other_implementation_seals_we_open_once_across_a_rollover() {
             let plain = packet(sequence_number, 50);
             let mut sealed = theirs.encrypt_rtp(&plain).unwrap().to_vec();
             let mut again = sealed.clone();
-            let length = ours.open_rtp(&mut sealed, SSRC, sequence_number, HEADER).unwrap();
+            let length = ours
+                .open_rtp(&mut sealed, SSRC, sequence_number, HEADER)
+                .unwrap();
             assert_eq!(sealed[..length], plain[..], "{profile:?} {step}");
-            assert_eq!(ours.open_rtp(&mut again, SSRC, sequence_number, HEADER), Err(DropReason::SrtpReplay));
+            assert_eq!(
+                ours.open_rtp(&mut again, SSRC, sequence_number, HEADER),
+                Err(DropReason::SrtpReplay)
+            );
         }
     }
 }
@@ -103,7 +125,10 @@ fn a_changed_byte_is_found_and_leaves_no_trace() {
         for place in [1, 13, 25, sealed.len() - 1] {
             let mut damaged = sealed.to_vec();
             damaged[place] ^= 1;
-            assert_eq!(ours.open_rtp(&mut damaged, SSRC, 7, HEADER), Err(DropReason::SrtpAuthentication));
+            assert_eq!(
+                ours.open_rtp(&mut damaged, SSRC, 7, HEADER),
+                Err(DropReason::SrtpAuthentication)
+            );
         }
         assert!(ours.rtp_streams.is_empty());
         assert!(ours.open_rtp(&mut sealed.to_vec(), SSRC, 7, HEADER).is_ok());
@@ -117,7 +142,10 @@ fn no_more_ssrcs_are_opened_than_the_limit() {
         let mut plain = packet(1, 10);
         plain[8..12].copy_from_slice(&ssrc.to_be_bytes());
         let header = rtc::rtp::Header::unmarshal(&mut &plain[..]).unwrap();
-        let mut sealed = theirs.encrypt_rtp_with_header(&plain, &header).unwrap().to_vec();
+        let mut sealed = theirs
+            .encrypt_rtp_with_header(&plain, &header)
+            .unwrap()
+            .to_vec();
         let opened = ours.open_rtp(&mut sealed, ssrc, 1, HEADER);
         assert_eq!(opened.is_ok(), ssrc < 4, "{ssrc}");
     }
