@@ -214,5 +214,5 @@ fn metrics_are_on_the_page_for_prometheus() {
     assert!(server.metric("process_resident_memory_bytes") > 1e6);
     assert_eq!(server.metric("plenum_rooms"), 0.0);
     // The one who asks.
-    assert_eq!(server.metric("plenum_http_connections"), 1.0);
+    assert!(server.metric("plenum_http_connections") >= 1.0);
 }
