@@ -72,7 +72,10 @@ export type Join = {
   room?: RoomName;
   /** To come back as the participant one was. */
   resume?: Resume;
-  /** Camera, microphone and hand as they are at the start. Left out: off and off, and the hand as it was. */
+  /**
+   * Camera, microphone and hand as they are at the start. Left out: off and off, and the hand as
+   * it was.
+   */
   state?: StateUpdate;
   /** Receive every track of the room without asking for each. True if left out. */
   subscribe_automatically?: boolean;
