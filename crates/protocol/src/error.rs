@@ -70,7 +70,7 @@ codes! {
     /// The `type` is none that the server knows.
     UnknownType "unknown_type" "The types a client may send are listed in docs/protocol.md.";
     /// The message is larger than the limit.
-    MessageTooLarge "message_too_large" "A message may have 64 KiB; send large data over a data channel or HTTP.";
+    MessageTooLarge "message_too_large" "A message may have 320 KiB; send large data over a data channel or HTTP.";
     /// Too many messages, or joins from one address, in too short a time.
     TooFast "too_fast" "Wait a second, and send fewer messages.";
     /// Anything but `join` came first.

@@ -110,11 +110,6 @@ impl Ice {
         self.nominated.or_else(|| self.validated.last().copied())
     }
 
-    /// Whether this address has proven itself.
-    pub(crate) fn is_validated(&self, remote: SocketAddr) -> bool {
-        self.validated.iter().any(|path| path.remote == remote)
-    }
-
     /// Every address that has proven itself.
     pub(crate) fn validated(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.validated.iter().map(|path| path.remote)

@@ -43,8 +43,8 @@ limits! {
     connections_per_address: usize = 256;
     joins_per_address_per_second: u32 = 20;
     // WebSocket
-    message_bytes: usize = 64 * 1024;
-    outbox_bytes: usize = 256 * 1024;
+    message_bytes: usize = 320 * 1024;
+    outbox_bytes: usize = 1024 * 1024;
     outbox_messages: usize = 512;
     authentication_ms: u64 = 5_000;
     messages_per_second: u32 = 50;
@@ -64,7 +64,7 @@ limits! {
     ping_interval_ms: u64 = 5_000;
     ping_timeout_ms: u64 = 15_000;
     // Media
-    sdp_bytes: usize = 64 * 1024;
+    sdp_bytes: usize = 256 * 1024;
     media_sections: usize = 64;
     ssrc_lines: usize = 64;
     candidates: usize = 64;
