@@ -110,16 +110,11 @@ impl Participant {
     ) -> Result<Self> {
         let (events, _) = broadcast::channel(EVENTS);
         let receptions = Receptions::default();
-        let (room_sender, room) = watch::channel(RoomView::new(joined));
-        let media = open_media(
-            options,
-            &room.borrow().clone(),
-            &tasks,
-            &events,
-            &receptions,
-        )
-        .await?;
+        let view = RoomView::new(joined);
+        let media = open_media(options, &view, &tasks, &events, &receptions).await?;
         let connected = media.connected();
+        let has_tracks = view.tracks_of_others().next().is_some();
+        let (room_sender, room) = watch::channel(view);
         let (ended_sender, ended) = watch::channel(None);
         let mut session = Session {
             websocket,
@@ -138,10 +133,7 @@ impl Participant {
             .map(|_| session.expect_confirmation())
             .collect();
         let answered = session.expect_answer();
-        if options.data
-            || !options.publish.is_empty()
-            || room.borrow().tracks_of_others().next().is_some()
-        {
+        if options.data || !options.publish.is_empty() || has_tracks {
             session.negotiate().await?;
         }
         let has_offered = session.negotiation.is_under_way();
