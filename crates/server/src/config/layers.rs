@@ -143,7 +143,7 @@ fn refuse_unknown(table: &Table, known: &Table) -> anyhow::Result<()> {
         else {
             continue;
         };
-        for key in inner.keys().filter(|&key| !expected.contains_key(key)) {
+        if let Some(key) = inner.keys().find(|&key| !expected.contains_key(key)) {
             bail!(
                 "there is no key {key:?} in [{section}]{}",
                 suggestion(key, expected.keys())

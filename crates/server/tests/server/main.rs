@@ -1,6 +1,8 @@
 //! The real binary, over real sockets on loopback: what a client, an operator and a script see of it. Media
 //! has tests of its own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod client;
 mod limits;
 mod process;

@@ -36,6 +36,7 @@ pub(crate) fn plenum() -> Command {
     {
         command.env_remove(name);
     }
+    command.env("PLENUM_LOG", "warn");
     command
 }
 

@@ -59,7 +59,7 @@ async fn an_unknown_type_is_told_so_with_the_number_of_the_message() {
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_and_the_connection_goes_on() {
-    let server = Server::start("too_large", "");
+    let server = Server::start("too_large", "[limits]\nmessage_bytes = 65536");
     let (mut client, _) = server.joined("blue", "ann").await;
     let of_length = |length: usize| {
         format!(
