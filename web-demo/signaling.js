@@ -12,10 +12,9 @@ const LONGEST_WAIT_MS = 4_000;
 /** A WebSocket that neither opens nor brings `joined` in this time is given up. */
 const OPEN_LIMIT_MS = 10_000;
 
+const TOKEN_CODES = new Set(["token_invalid", "token_expired"]);
 /** Codes after which the same join would be refused again: trying further only annoys. */
 const FINAL_CODES = new Set([
-  "token_invalid",
-  "token_expired",
   "wrong_room",
   "room_full",
   "server_full",
@@ -52,6 +51,8 @@ export class Signaling extends Emitter {
   #isClosed = false;
   /** @type {string | undefined} */
   #token;
+  /** The token was got for this very attempt: if it is refused, so would the next one be. */
+  #isTokenFresh = false;
   /** @type {string | undefined} */
   #resumeToken;
   #nextRequest = 1;
@@ -147,6 +148,7 @@ export class Signaling extends Emitter {
    * @returns {Promise<({ type: "joined" } & Joined) | ({ type: "resumed" } & Resumed)>}
    */
   async #connect(lastChange) {
+    this.#isTokenFresh = this.#token === undefined;
     await this.prepare();
     if (this.#isClosed) throw new PlenumError("left");
     const socket = new WebSocket(this.#options.url);
@@ -177,7 +179,7 @@ export class Signaling extends Emitter {
         /** @type {ServerMessage} */
         const message = JSON.parse(event.data);
         if (message.type === "error" || message.type === "goodbye") {
-          if (message.code === "token_expired") this.#token = undefined;
+          if (TOKEN_CODES.has(message.code)) this.#token = undefined;
           fail(new PlenumError(message.code, message.message));
         } else if (message.type === "joined" || message.type === "resumed") {
           clearTimeout(timer);
@@ -263,8 +265,8 @@ export class Signaling extends Emitter {
     } catch (error) {
       const code = error instanceof PlenumError ? error.code : "internal";
       if (this.#isClosed) return;
-      // An expired token was dropped: the next attempt asks for a new one, once.
-      const isFinal = code === "token_expired" ? this.#attempts > 1 : FINAL_CODES.has(code);
+      // Tokens expire, and keys change: a refused token was dropped, and the next attempt asks for a new one.
+      const isFinal = TOKEN_CODES.has(code) ? this.#isTokenFresh : FINAL_CODES.has(code);
       if (isFinal) {
         this.close();
         this.emit("ended", /** @type {PlenumError} */ (error));

@@ -145,8 +145,9 @@ test("no UDP: signaling is fine, but no sound or picture gets through; that is t
   await page.context().close();
 });
 
-test("a server that is gone is told", async () => {
+test("a server that is gone is told", async (t) => {
   const mortal = await startServer();
+  t.after(() => mortal.stop("SIGKILL"));
   const page = await openPage(browser, mortal, { name: "Ann", room: "gone", join: false });
   await mortal.stop("SIGKILL");
   await page.getByTestId("join").click();

@@ -124,14 +124,14 @@ test("B1: one message brings a newcomer the whole room: who is there, who is liv
 test("B4: a browser killed with SIGKILL is gone for the others, and from the live list, within 20 s", async (t) => {
   const ann = await person("Ann", "b4");
   const mortal = await launchMortalChromium();
-  const ben = await openPage(mortal.browser, server, { name: "Ben", room: "b4" });
+  t.after(() => mortal.server.kill());
+  await openPage(mortal.browser, server, { name: "Ben", room: "b4" });
   await seesAndHears(ann, "Ben");
   const roomNow = async () => (await (await fetch(`${server.origin}/api/rooms`)).json()).find((/** @type {any} */ room) => room.name === "b4");
   assert.deepEqual((await roomNow()).live.map((/** @type {any} */ one) => one.name).sort(), ["Ann", "Ben"]);
 
   const killed = Date.now();
   process.kill(mortal.pid, "SIGKILL");
-  void ben;
   await until("Ben is shown as away", () => tiles(ann), (now) => now.Ben?.away === "true", 20_000);
   await untilTiles(ann, []);
   const elapsed = Date.now() - killed;

@@ -69,9 +69,10 @@ test("who was away for too long comes back as a newcomer, and is seen and heard"
   await Promise.all([ann, ben].map((page) => page.context().close()));
 });
 
-test("a server that is started anew finds everybody coming back by themselves", async () => {
+test("a server that is started anew, even with other keys, finds everybody coming back by themselves", async (t) => {
   const first = await startServer();
   const lead = await startProxy(first.port);
+  t.after(() => Promise.all([first.stop("SIGKILL"), lead.stop()]));
   const ann = await openPage(browser, lead, { name: "Ann", room: "anew" });
   const ben = await openPage(browser, lead, { name: "Ben", room: "anew" });
   await Promise.all([seesAndHears(ann, "Ben"), seesAndHears(ben, "Ann")]);
@@ -80,11 +81,29 @@ test("a server that is started anew finds everybody coming back by themselves", 
   assert.equal(await first.stop("SIGTERM"), 0);
   await Promise.all([status(ann, "reconnecting"), status(ben, "reconnecting")]);
   const second = await startServer();
+  t.after(() => second.stop());
   lead.lead(second.port);
   await Promise.all([status(ann, "connected"), status(ben, "connected")]);
   await Promise.all([untilTiles(ann, ["Ben"]), untilTiles(ben, ["Ann"])]);
   await Promise.all([seesAndHears(ann, "Ben"), seesAndHears(ben, "Ann")]);
   await Promise.all([ann, ben].map((page) => page.context().close()));
-  await lead.stop();
-  await second.stop();
+});
+
+test("a server that stays away is told after half a minute, with attempts going on", async (t) => {
+  const mortal = await startServer();
+  const lead = await startProxy(mortal.port);
+  t.after(() => Promise.all([mortal.stop("SIGKILL"), lead.stop()]));
+  const ann = await openPage(browser, lead, { name: "Ann", room: "away" });
+  await status(ann, "connected");
+  await mortal.stop("SIGKILL");
+  await status(ann, "reconnecting");
+  assert.ok(!(await ann.getByTestId("error").isVisible()));
+  await ann.getByTestId("error").getByText("The server cannot be reached").waitFor({ timeout: 45_000 });
+  const second = await startServer();
+  t.after(() => second.stop());
+  lead.lead(second.port);
+  await ann.getByTestId("try-again").click();
+  await status(ann, "connected");
+  assert.ok(!(await ann.getByTestId("error").isVisible()));
+  await ann.context().close();
 });

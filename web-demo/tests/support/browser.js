@@ -30,7 +30,7 @@ export function launchChromium(flags = []) {
 export async function launchMortalChromium() {
   const server = await chromium.launchServer({ executablePath: executable(), args: CHROMIUM_FLAGS });
   const browser = await chromium.connect(server.wsEndpoint());
-  return { browser, pid: server.process().pid ?? 0 };
+  return { browser, server, pid: server.process().pid ?? 0 };
 }
 
 /**

@@ -52,6 +52,7 @@ export async function startServer({ args = [], config, http = "127.0.0.1:0" } = 
     port: Number(new URL(origin).port),
     pid: child.pid ?? 0,
     output: () => output,
+    /** May be asked again of one that has ended. */
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       const timer = setTimeout(() => child.kill("SIGKILL"), 8_000);
