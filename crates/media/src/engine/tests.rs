@@ -2,14 +2,13 @@
 //! media) is tried with real ones in `crates/server/tests`.
 
 use protocol::{ParticipantId, TrackKind};
-use rtc::stun::attributes::ATTR_ICE_CONTROLLING;
 
 use super::*;
 use crate::Limits;
 use crate::rtp::seeded::Seeded;
 use crate::test_time;
 use crate::transport::Credentials;
-use crate::transport::ice::tests::check;
+use crate::transport::ice::tests::nominating_check;
 
 const PUBLISHING: &str =
     include_str!("../../tests/sdp_fixtures/chromium-156-publish-and-receive.sdp");
@@ -309,7 +308,7 @@ fn an_ice_restart_gives_new_credentials_and_keeps_the_old_for_a_while() {
     assert_ne!(credentials(&first), credentials(&restarted));
     for answer in [&first, &restarted] {
         assert_eq!(
-            talk.receive(9, &check(&credentials(answer), true, ATTR_ICE_CONTROLLING))
+            talk.receive(9, &nominating_check(&credentials(answer)))
                 .len(),
             1
         );
@@ -326,7 +325,7 @@ fn nothing_is_sent_to_an_address_that_has_not_proven_itself() {
         let bytes = random.bytes(length);
         assert_eq!(talk.receive(9, &bytes), []);
     }
-    let request = check(&credentials(&answer), true, ATTR_ICE_CONTROLLING);
+    let request = nominating_check(&credentials(&answer));
     for _ in 0..20_000 {
         let forged = random.mutate(&request);
         if forged != request {
@@ -351,7 +350,7 @@ fn a_client_hello_is_read_only_from_a_validated_address() {
     let hello = [&[22, 0xFE, 0xFD][..], &[0; 60]].concat();
     assert_eq!(talk.receive(9, &hello), []);
     assert_eq!(talk.dropped(DropReason::DtlsUnvalidated), 1);
-    let sent = talk.receive(9, &check(&credentials(&answer), true, ATTR_ICE_CONTROLLING));
+    let sent = talk.receive(9, &nominating_check(&credentials(&answer)));
     assert_eq!(sent.len(), 1);
     talk.receive(10, &hello);
     assert_eq!(talk.dropped(DropReason::DtlsUnvalidated), 2);
@@ -363,7 +362,7 @@ fn a_client_hello_is_read_only_from_a_validated_address() {
 fn media_before_the_handshake_is_dropped() {
     let mut talk = Conversation::with_peers();
     let (answer, ..) = talk.offer(BOB, RECEIVING);
-    talk.receive(9, &check(&credentials(&answer), true, ATTR_ICE_CONTROLLING));
+    talk.receive(9, &nominating_check(&credentials(&answer)));
     assert_eq!(talk.receive(9, &[0x80; 60]), []);
     assert_eq!(talk.dropped(DropReason::NotConnected), 1);
 }

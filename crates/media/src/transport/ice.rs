@@ -243,7 +243,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// A client's check, as Chromium makes it.
-    pub(crate) fn check(
+    fn check(
         credentials: &Credentials,
         nominate: bool,
         role: rtc::stun::attributes::AttrType,
@@ -271,6 +271,11 @@ pub(crate) mod tests {
     }
 
     use rtc::stun::attributes::ATTR_ICE_CONTROLLING;
+
+    /// A client's check that nominates its path.
+    pub(crate) fn nominating_check(credentials: &Credentials) -> Vec<u8> {
+        check(credentials, true, ATTR_ICE_CONTROLLING)
+    }
 
     fn credentials(name: &str) -> Credentials {
         Credentials {
