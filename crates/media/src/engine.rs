@@ -60,6 +60,8 @@ pub struct Engine {
     stun_answers: Vec<(Path, Vec<u8>)>,
     /// Goodbyes of peers that are gone.
     farewells: Vec<(Path, Outbox)>,
+    /// Some peer's subscriptions or sections changed in this turn.
+    sections_changed: bool,
     statistics: Statistics,
     next_tick: Instant,
     ticks: usize,
@@ -86,6 +88,7 @@ impl Engine {
             dirty: Vec::new(),
             stun_answers: Vec::new(),
             farewells: Vec::new(),
+            sections_changed: false,
             statistics: Statistics::default(),
             next_tick: now + TICK,
             ticks: 0,
@@ -448,7 +451,7 @@ impl Engine {
     /// What has happened since. To be drained when all commands of a turn are given: only then are missing
     /// sections asked for, all at once.
     pub fn poll_event(&mut self) -> Option<Event> {
-        if self.events.is_empty() {
+        if self.events.is_empty() && std::mem::take(&mut self.sections_changed) {
             for (_, peer) in &mut self.peers {
                 if std::mem::take(&mut peer.sections_changed) {
                     self.events

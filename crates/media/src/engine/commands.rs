@@ -115,6 +115,7 @@ fn offer(engine: &mut Engine, now: Instant, id: PeerId, sdp: &str) -> Option<()>
                 .push_back(Event::PublicationRefused { track, reason });
         }
         let (sdp, sections) = (negotiated.sdp, negotiated.sections);
+        engine.sections_changed = true;
         engine.events.push_back(Event::Answered {
             peer: id,
             sdp,
@@ -189,6 +190,7 @@ fn subscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
     track.wanted_by.push(place);
     peer.unbound.push(index);
     peer.sections_changed = true;
+    engine.sections_changed = true;
     Some(())
 }
 
