@@ -1,0 +1,145 @@
+//! Networks that lose packets, move, and begin anew.
+
+use std::net::SocketAddr;
+
+use load_tester::{Participant, ParticipantOptions, PublishOptions, Relay};
+use protocol::TrackKind;
+
+use crate::support::*;
+
+/// The same participant, behind a relay.
+fn through(relay: &Relay, mut options: ParticipantOptions) -> ParticipantOptions {
+    options.answer_filter = Some(relay.answer_filter());
+    options
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_packet_is_sent_again() {
+    let server = Server::start().await;
+    let (publishers, viewers) = (Relay::start().await.unwrap(), Relay::start().await.unwrap());
+    // Pictures alone: nobody asks for lost sound again.
+    let options = server.options("room", "publisher").publishing(CAMERA);
+    let publisher = Participant::join(through(&publishers, options))
+        .await
+        .unwrap();
+    let viewer = Participant::join(through(&viewers, server.options("room", "viewer")))
+        .await
+        .unwrap();
+    let pictures = publication(&publisher, TrackKind::Video);
+    more_packets(&viewer, pictures.id, 30).await;
+
+    publishers.lose_to_server(23);
+    viewers.lose_to_client(17);
+    more_packets(&viewer, pictures.id, 600).await;
+    publishers.lose_to_server(0);
+    viewers.lose_to_client(0);
+    // What was lost last is noticed by what follows.
+    more_packets(&viewer, pictures.id, 60).await;
+
+    let reception = all_received(pictures, &viewer).await;
+    assert!(
+        publishers.lost().0 >= 20 && viewers.lost().1 >= 20,
+        "{:?} {:?}",
+        publishers.lost(),
+        viewers.lost()
+    );
+    assert_eq!(
+        (reception.counters.lost(), reception.sequence.lost()),
+        (0, 0),
+        "{:?}",
+        reception.faults()
+    );
+    assert!(
+        reception.counters.reordered() > 0,
+        "what is sent again comes late"
+    );
+    assert_eq!((reception.damaged, reception.foreign), (0, 0));
+    assert!(server.metric("plenum_inbound_retransmissions_total").await >= 20);
+    assert!(server.metric("plenum_outbound_retransmissions_total").await >= 20);
+    assert!(server.metric("plenum_outbound_nacks_total").await >= 20);
+    assert!(server.metric("plenum_inbound_nacks_total").await >= 20);
+}
+
+/// Two that publish and see each other; the first behind a relay.
+async fn two_in_a_room(server: &Server, relay: &Relay) -> [Participant; 2] {
+    let with_both = |name| {
+        server
+            .options("room", name)
+            .publishing(PublishOptions::microphone())
+            .publishing(CAMERA)
+    };
+    let behind = Participant::join(through(relay, with_both("behind")))
+        .await
+        .unwrap();
+    let other = Participant::join(with_both("other")).await.unwrap();
+    both_flow(&behind, &other).await;
+    [behind, other]
+}
+
+/// Sound and pictures flow both ways.
+async fn both_flow(one: &Participant, other: &Participant) {
+    for (sender, receiver) in [(one, other), (other, one)] {
+        for publication in sender.publications() {
+            more_packets(receiver, publication.id, 50).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_client_address_keeps_the_session() {
+    let server = Server::start().await;
+    let relay = Relay::start().await.unwrap();
+    let [behind, other] = two_in_a_room(&server, &relay).await;
+    for _ in 0..3 {
+        relay.change_address().await.unwrap();
+        both_flow(&behind, &other).await;
+    }
+    assert_eq!(server.metric("plenum_peers{state=\"connected\"}").await, 2);
+    assert_in_order(&[behind, other]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ice_restart_keeps_the_session() {
+    let server = Server::start().await;
+    let relay = Relay::start().await.unwrap();
+    let [behind, other] = two_in_a_room(&server, &relay).await;
+    let before = behind.first_answer().unwrap().sdp.clone();
+    let fingerprint = |sdp: &str| {
+        sdp.lines()
+            .find(|line| line.starts_with("a=fingerprint"))
+            .unwrap()
+            .to_owned()
+    };
+    let ufrag = |sdp: &str| {
+        sdp.lines()
+            .find(|line| line.starts_with("a=ice-ufrag"))
+            .unwrap()
+            .to_owned()
+    };
+    for _ in 0..3 {
+        let answer = behind.restart_ice().await.unwrap();
+        assert_ne!(
+            ufrag(&answer.sdp),
+            ufrag(&before),
+            "an answer to a restart has credentials of its own"
+        );
+        assert_eq!(fingerprint(&answer.sdp), fingerprint(&before));
+        both_flow(&behind, &other).await;
+    }
+    assert_eq!(server.metric("plenum_peers{state=\"connected\"}").await, 2);
+    assert_in_order(&[behind, other]);
+}
+
+#[tokio::test]
+async fn the_candidates_of_an_answer_are_where_the_server_listens() {
+    let server = Server::start().await;
+    let relay = Relay::start().await.unwrap();
+    let _behind = Participant::join(through(&relay, server.options("room", "behind")))
+        .await
+        .unwrap();
+    let address: SocketAddr = relay.server().unwrap();
+    assert!(
+        address.ip().is_loopback(),
+        "in development mode nothing but loopback is advertised: {address}"
+    );
+}
