@@ -30,9 +30,15 @@ const untilToggle = (page, which, on) => until(`${which} is ${on}`, () => isOn(p
 
 test("C3: the preview is there before and after joining, with initials while the camera is off", async () => {
   const ann = await person("Ann Lee", "c3", { join: false });
-  const sees = () => until("the preview shows a picture", () => pixels(ann, PREVIEW), (now) => now.brightness > 20 && now.variation > 20);
+  /** The picture lies over the initials, and is only seen when it is not transparent. */
+  const opacity = () => ann.locator(PREVIEW).evaluate((video) => getComputedStyle(video).opacity);
+  const sees = async () => {
+    await until("the preview has a picture", () => pixels(ann, PREVIEW), (now) => now.brightness > 20 && now.variation > 20);
+    await until("and shows it", opacity, (now) => now === "1");
+  };
   const placeholder = async () => {
     await until("the preview has no picture", () => ann.getByTestId("self-preview").getAttribute("data-picture"), (now) => now === "off");
+    assert.equal(await opacity(), "0");
     assert.equal(await ann.locator("[data-testid=self-preview] .initials").innerText(), "AL");
     assert.ok(await ann.getByTestId("self-preview").isVisible());
   };
