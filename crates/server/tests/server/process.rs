@@ -48,13 +48,37 @@ pub(crate) fn directory(test: &str) -> PathBuf {
     path
 }
 
-/// Run to the end, which must come by itself.
+/// Run to the end, which must come by itself, and soon.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    plenum()
-        .args(arguments)
+    let mut command = plenum();
+    command.args(arguments);
+    run_command(command)
+}
+
+pub(crate) fn run_command(mut command: Command) -> Output {
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    ends(&mut child);
+    child.wait_with_output().unwrap()
+}
+
+/// The code with which a process ends by itself, soon.
+pub(crate) fn ends(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it runs on");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 impl Server {

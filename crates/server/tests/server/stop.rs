@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::process::Server;
+use crate::process::{Server, ends};
 
 #[tokio::test]
 async fn a_stop_is_told_to_everybody_and_ends_well() {
@@ -24,7 +24,7 @@ async fn a_stop_is_told_to_everybody_and_ends_well() {
         );
     }
     drop((joined, not_joined));
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(ends(&mut server.child), Some(0));
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn while_stopping_it_is_not_ready_and_one_who_takes_no_goodbye_is_not_wait
         assert!(start.elapsed() < Duration::from_secs(2), "it stays ready");
     }
     assert_eq!(server.get("/livez").status, 200);
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(ends(&mut server.child), Some(0));
     assert!(
         start.elapsed() < Duration::from_secs(6),
         "{:?}",
