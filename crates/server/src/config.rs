@@ -58,7 +58,8 @@ impl Default for Config {
             socket_buffer_bytes: 4 * 1024 * 1024,
             data_dir: "data".into(),
             log_format: LogFormat::Text,
-            log: "info".into(),
+            // rtc-dtls warns of each extension of a browser that it does not know.
+            log: "info,rtc_dtls=error".into(),
             allowed_origins: Vec::new(),
             keys: Keys::default(),
             limits: Limits::default(),

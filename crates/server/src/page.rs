@@ -49,6 +49,12 @@ pub(crate) async fn file(uri: Uri) -> Response {
             header::REFERRER_POLICY,
             HeaderValue::from_static("no-referrer"),
         ),
+        // `plenum.js` and what it imports may be used by pages of other origins; there is nothing here
+        // that is not public.
+        (
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        ),
     ];
     (headers, file.data).into_response()
 }
