@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use protocol::{PeerId, TrackId};
 use slab::Slab;
 
+use crate::delivery::Desk;
 use crate::demux::{self, AddressBook};
 use crate::feedback::FeedbackDesk;
 use crate::inbound::Track;
@@ -226,8 +227,7 @@ impl Engine {
                     peer: peer.id,
                     after,
                 });
-                upkeep::choose_layers(now, peer, &mut self.tracks);
-                self.ask_for_key_frames(now, place);
+                self.show_present_pictures(now, place);
             }
             TransportEvent::Data { messages, refused } => {
                 self.statistics.dropped[DropReason::Data as usize] += refused;
@@ -237,6 +237,24 @@ impl Engine {
             }
             TransportEvent::Closed => self.end_peer(now, place, Some("closed by the client")),
         }
+    }
+
+    /// New subscriptions of a peer: a layer for each, its present picture at once, and else a key frame.
+    fn show_present_pictures(&mut self, now: Instant, place: usize) {
+        let peer = &mut self.peers[place];
+        upkeep::choose_layers(now, peer, &mut self.tracks);
+        let mut desk = Desk {
+            now,
+            statistics: &mut self.statistics,
+            events: &mut self.events,
+        };
+        desk.replay(peer, &self.tracks);
+        if peer.transport.is_connected() {
+            upkeep::want_key_frames(peer, &mut self.tracks);
+        } else {
+            upkeep::prepare_pictures(now, peer, &mut self.tracks);
+        }
+        self.ask_for_key_frames(now, place);
     }
 
     /// A new subscriber does not wait for the next tick: each of its milliseconds is one without a picture.
@@ -383,6 +401,7 @@ impl Engine {
             return;
         };
         upkeep::choose_layers(now, peer, &mut self.tracks);
+        upkeep::want_key_frames(peer, &mut self.tracks);
         if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
             upkeep::report(now, peer, &mut self.tracks);
         }

@@ -8,6 +8,7 @@
 mod codec;
 mod command;
 mod config;
+mod delivery;
 mod demux;
 mod engine;
 mod event;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::TrackKind;
 use slab::Slab;
 
+use crate::delivery::Desk;
 use crate::event::Event;
 use crate::extension::Extension;
 use crate::inbound::track::Payload;
@@ -150,7 +151,7 @@ impl Router<'_> {
         }
         let starts_key_frame = is_key_frame_start(codec, packet.payload);
         if starts_key_frame {
-            layer.key_frames.satisfy();
+            layer.on_key_frame_start(self.now, sequence, packet.timestamp);
         }
         if track.muted {
             return Ok(());
@@ -174,6 +175,7 @@ impl Router<'_> {
             sequence,
             arrival: self.now,
             packet,
+            bytes: plain.len(),
             codec,
             starts_key_frame,
             vp8: vp8_of(codec, packet.payload),
@@ -198,22 +200,14 @@ impl Router<'_> {
                 );
                 continue;
             };
-            let is_first = outbound.is_unsent();
-            if !outbound.forward(&mut peer.transport, &forwarded) {
+            let (id, connected_at) = (peer.id, peer.connected_at);
+            let mut desk = Desk {
+                now: self.now,
+                statistics: self.statistics,
+                events: self.events,
+            };
+            if !desk.deliver(id, connected_at, &mut peer.transport, outbound, &forwarded) {
                 continue;
-            }
-            self.statistics.outbound_packets += 1;
-            self.statistics.outbound_bytes += plain.len() as u64;
-            if is_first {
-                let could_be = peer
-                    .connected_at
-                    .map_or(outbound.bound_at, |at| at.max(outbound.bound_at));
-                let after = self.now.saturating_duration_since(could_be);
-                self.events.push_back(Event::FirstPacketSent {
-                    peer: peer.id,
-                    track: track.id,
-                    after,
-                });
             }
             if !peer.is_dirty {
                 peer.is_dirty = true;

@@ -92,23 +92,37 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
     }
 }
 
-/// Give each subscription of the peer its layer, and ask for the key frames that this takes.
+/// Give each subscription of the peer its layer.
 pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
-    if !peer.transport.is_connected() {
-        return;
-    }
     for outbound in &mut peer.outbound {
-        let track = &mut tracks[outbound.track];
-        let target = track.best_layer(now);
+        let target = tracks[outbound.track].best_layer(now);
         if outbound.selector.target() != target {
             outbound.selector.set_target(target);
         }
-        if let Some(layer) = outbound
-            .selector
-            .wants_key_frame()
-            .and_then(|wanted| track.layers.get_mut(wanted))
+    }
+}
+
+/// Ask for the key frames that the peer's subscriptions wait for.
+pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
+    if !peer.transport.is_connected() {
+        return;
+    }
+    for outbound in &peer.outbound {
+        let wanted = outbound.selector.wants_key_frame();
+        if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {
             layer.key_frames.want();
+        }
+    }
+}
+
+/// A peer that is about to connect: see that its pictures have a fresh key frame by then, for a replay.
+pub(crate) fn prepare_pictures(now: Instant, peer: &Peer, tracks: &mut Slab<Track>) {
+    for outbound in &peer.outbound {
+        let target = outbound.selector.target();
+        if let Some(layer) = target.and_then(|target| tracks[outbound.track].layers.get_mut(target))
+        {
+            layer.prepare_picture(now);
         }
     }
 }

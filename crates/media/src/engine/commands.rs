@@ -121,8 +121,7 @@ fn offer(engine: &mut Engine, now: Instant, id: PeerId, sdp: &str) -> Option<()>
             sdp,
             sections,
         });
-        upkeep::choose_layers(now, &mut engine.peers[place], &mut engine.tracks);
-        engine.ask_for_key_frames(now, place);
+        engine.show_present_pictures(now, place);
     });
     Some(())
 }
@@ -172,7 +171,9 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
         });
     }
     for place in engine.tracks[index].wanted_by.clone() {
-        upkeep::choose_layers(now, &mut engine.peers[place], &mut engine.tracks);
+        let peer = &mut engine.peers[place];
+        upkeep::choose_layers(now, peer, &mut engine.tracks);
+        upkeep::want_key_frames(peer, &mut engine.tracks);
     }
     engine.look_after_publisher(now, engine.tracks[index].publisher);
     Some(())

@@ -15,6 +15,21 @@ use crate::transport::rtcp;
 /// A layer without a packet for this long is not being sent.
 const IDLE: Duration = Duration::from_millis(1_500);
 
+/// A key frame older than this is not shown to newcomers: what followed it is too much to send at once.
+const REPLAYED: Duration = Duration::from_millis(1_500);
+/// Packets of a replay: 150 KB, the burst that a first picture may be.
+const REPLAYED_PACKETS: u64 = 128;
+/// A newcomer is content with a key frame as young as this, and asks for none.
+const FRESH: Duration = Duration::from_millis(750);
+
+/// Where the last key frame began.
+#[derive(Clone, Copy)]
+struct KeyFrame {
+    sequence: u64,
+    timestamp: u32,
+    arrival: Instant,
+}
+
 /// One inbound stream.
 pub(crate) struct Layer {
     /// The layer's name in simulcast (RFC 8851).
@@ -27,6 +42,8 @@ pub(crate) struct Layer {
     missing: MissingPackets,
     reception: ReceptionCount,
     last_packet: Option<Instant>,
+    highest: u64,
+    key_frame: Option<KeyFrame>,
 }
 
 impl Layer {
@@ -46,6 +63,8 @@ impl Layer {
             missing: MissingPackets::default(),
             reception: ReceptionCount::new(clock_rate),
             last_packet: None,
+            highest: 0,
+            key_frame: None,
         }
     }
 
@@ -66,9 +85,42 @@ impl Layer {
             Arrival::New | Arrival::Recovered => {}
         }
         self.last_packet = Some(now);
+        self.highest = self.highest.max(sequence);
         self.reception.on_packet(now, sequence, packet.timestamp);
         self.cache.store(sequence, plain);
         Some((sequence, arrival))
+    }
+
+    /// A packet at which a decoder can begin has come: whoever waited for one has it.
+    pub(crate) fn on_key_frame_start(&mut self, now: Instant, sequence: u64, timestamp: u32) {
+        self.key_frames.satisfy();
+        // H.264 sends parameters and picture in packets of their own: the frame begins with the first.
+        if self
+            .key_frame
+            .is_none_or(|known| known.timestamp != timestamp)
+        {
+            self.key_frame = Some(KeyFrame {
+                sequence,
+                timestamp,
+                arrival: now,
+            });
+        }
+    }
+
+    /// The packets that show a newcomer the present picture at once: the last key frame, and what followed.
+    pub(crate) fn replay(&self, now: Instant) -> Option<std::ops::RangeInclusive<u64>> {
+        let key_frame = self.key_frame?;
+        let is_young = now.saturating_duration_since(key_frame.arrival) <= REPLAYED;
+        let is_short = self.highest - key_frame.sequence < REPLAYED_PACKETS;
+        (is_young && is_short).then_some(key_frame.sequence..=self.highest)
+    }
+
+    /// Somebody will soon want the picture, who cannot receive yet: have a fresh key frame then.
+    pub(crate) fn prepare_picture(&mut self, now: Instant) {
+        let is_fresh = |known: KeyFrame| now.saturating_duration_since(known.arrival) <= FRESH;
+        if !self.key_frame.is_some_and(is_fresh) {
+            self.key_frames.want();
+        }
     }
 
     /// Whether the publisher sends this layer.

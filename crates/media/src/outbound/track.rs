@@ -29,6 +29,8 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) sequence: u64,
     pub(crate) arrival: Instant,
     pub(crate) packet: &'a Packet<'a>,
+    /// Its length as it came, opened.
+    pub(crate) bytes: usize,
     pub(crate) codec: Codec,
     /// A decoder can begin here.
     pub(crate) starts_key_frame: bool,
