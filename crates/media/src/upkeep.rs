@@ -37,7 +37,9 @@ pub(crate) fn serve_publisher(
             continue;
         }
         for layer in &mut track.layers {
-            let Some(ssrc) = layer.ssrc else { continue };
+            let Some(ssrc) = layer.ssrc.filter(|_| !layer.has_gone_silent(now)) else {
+                continue;
+            };
             let mut missing = Vec::new();
             layer.missing(now, &mut missing);
             if !missing.is_empty() {

@@ -129,6 +129,11 @@ impl Layer {
             .is_some_and(|last| now.saturating_duration_since(last) < IDLE)
     }
 
+    /// Whether the publisher has sent this layer, and does no longer: there is no use in asking it for anything.
+    pub(crate) fn has_gone_silent(&self, now: Instant) -> bool {
+        self.last_packet.is_some() && !self.is_active(now)
+    }
+
     /// The packets to ask the publisher for now; those asked for in vain need a key frame.
     pub(crate) fn missing(&mut self, now: Instant, requests: &mut Vec<u16>) {
         if !self.missing.is_empty() && self.missing.due(now, requests) {
