@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use protocol::{PeerId, TrackKind};
+use protocol::PeerId;
 use slab::Slab;
 
 use crate::event::Event;
@@ -50,14 +50,14 @@ impl Desk<'_> {
         true
     }
 
-    /// Show a newcomer the present picture of each video it waits for: the last key frame and what followed it,
-    /// if that is little enough. Where it is not, a key frame is asked for as always.
+    /// Show a newcomer the present picture of each video, once it can take it: the last key frame and what
+    /// followed it, if that is little enough. Where it is not, a key frame is asked for as always.
     pub(crate) fn replay(&mut self, peer: &mut Peer, tracks: &Slab<Track>) {
         if !peer.transport.is_connected() {
             return;
         }
         for outbound in &mut peer.outbound {
-            if outbound.kind != TrackKind::Video || !outbound.is_unsent() {
+            if !outbound.release(self.now) {
                 continue;
             }
             let track = &tracks[outbound.track];

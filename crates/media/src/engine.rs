@@ -121,19 +121,15 @@ impl Engine {
                 DatagramKind::Media => DropReason::UnknownAddress,
             });
         };
+        let path = Path {
+            remote: from,
+            local: to,
+        };
         self.serve(now, place, |engine| {
             let result = match kind {
-                DatagramKind::Stun => engine.handle_stun(
-                    now,
-                    place,
-                    Path {
-                        remote: from,
-                        local: to,
-                    },
-                    datagram,
-                ),
+                DatagramKind::Stun => engine.handle_stun(now, place, path, datagram),
                 DatagramKind::Dtls => engine.handle_dtls(now, place, datagram),
-                DatagramKind::Media => engine.handle_media(now, place, datagram),
+                DatagramKind::Media => engine.handle_media(now, place, path, datagram),
             };
             if let Err(reason) = result {
                 engine.statistics.drop_for(reason);
@@ -227,7 +223,10 @@ impl Engine {
                     peer: peer.id,
                     after,
                 });
-                self.show_present_pictures(now, place);
+                peer.outbound
+                    .iter_mut()
+                    .for_each(|outbound| outbound.on_connected(now));
+                self.prepare_pictures(now, place);
             }
             TransportEvent::Data { messages, refused } => {
                 self.statistics.dropped[DropReason::Data as usize] += refused;
@@ -239,21 +238,11 @@ impl Engine {
         }
     }
 
-    /// New subscriptions of a peer: a layer for each, its present picture at once, and else a key frame.
-    fn show_present_pictures(&mut self, now: Instant, place: usize) {
+    /// New subscriptions of a peer: a layer for each, and a fresh key frame for when it can take pictures.
+    fn prepare_pictures(&mut self, now: Instant, place: usize) {
         let peer = &mut self.peers[place];
         upkeep::choose_layers(now, peer, &mut self.tracks);
-        let mut desk = Desk {
-            now,
-            statistics: &mut self.statistics,
-            events: &mut self.events,
-        };
-        desk.replay(peer, &self.tracks);
-        if peer.transport.is_connected() {
-            upkeep::want_key_frames(peer, &mut self.tracks);
-        } else {
-            upkeep::prepare_pictures(now, peer, &mut self.tracks);
-        }
+        upkeep::prepare_pictures(now, peer, &mut self.tracks);
         self.ask_for_key_frames(now, place);
     }
 
@@ -289,12 +278,13 @@ impl Engine {
         &mut self,
         now: Instant,
         place: usize,
+        path: Path,
         datagram: &mut [u8],
     ) -> Result<(), DropReason> {
         let transport = &mut self.peers[place].transport;
         if is_rtcp(datagram) {
             let length = transport.open_rtcp(datagram)?;
-            transport.ice.note_consent(now);
+            transport.ice.note_consent(now, path);
             let Self {
                 peers,
                 tracks,
@@ -312,7 +302,7 @@ impl Engine {
             return Ok(());
         }
         let length = transport.open_rtp(datagram)?;
-        transport.ice.note_consent(now);
+        transport.ice.note_consent(now, path);
         let mut router = Router {
             now,
             peers: &mut self.peers,
@@ -401,6 +391,12 @@ impl Engine {
             return;
         };
         upkeep::choose_layers(now, peer, &mut self.tracks);
+        let mut desk = Desk {
+            now,
+            statistics: &mut self.statistics,
+            events: &mut self.events,
+        };
+        desk.replay(peer, &self.tracks);
         upkeep::want_key_frames(peer, &mut self.tracks);
         if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
             upkeep::report(now, peer, &mut self.tracks);

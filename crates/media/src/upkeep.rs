@@ -109,7 +109,7 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
     if !peer.transport.is_connected() {
         return;
     }
-    for outbound in &peer.outbound {
+    for outbound in peer.outbound.iter().filter(|outbound| !outbound.is_held()) {
         let wanted = outbound.selector.wants_key_frame();
         if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {
@@ -118,9 +118,9 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
     }
 }
 
-/// A peer that is about to connect: see that its pictures have a fresh key frame by then, for a replay.
+/// Pictures that are held back: see that they have a fresh key frame when they are not, for a replay.
 pub(crate) fn prepare_pictures(now: Instant, peer: &Peer, tracks: &mut Slab<Track>) {
-    for outbound in &peer.outbound {
+    for outbound in peer.outbound.iter().filter(|outbound| outbound.is_held()) {
         let target = outbound.selector.target();
         if let Some(layer) = target.and_then(|target| tracks[outbound.track].layers.get_mut(target))
         {

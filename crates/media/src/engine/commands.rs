@@ -121,7 +121,7 @@ fn offer(engine: &mut Engine, now: Instant, id: PeerId, sdp: &str) -> Option<()>
             sdp,
             sections,
         });
-        engine.show_present_pictures(now, place);
+        engine.prepare_pictures(now, place);
     });
     Some(())
 }

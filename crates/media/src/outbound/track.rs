@@ -1,7 +1,7 @@
 //! What one peer gets of one track: which layer, under which numbers, in which media section. It knows the
 //! publisher only by the packets it is given.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::{ParticipantId, TrackId, TrackKind};
 
@@ -20,6 +20,11 @@ use crate::transport::{OutboundIndex, Transport, rtcp};
 
 /// Extensions that one packet carries on at most.
 const EXTENSIONS: usize = 8;
+
+/// A picture is held back until the client can take it: it has to apply the answer that names its SSRC, and
+/// after the handshake to install its keys. What comes earlier is lost, and with it a key frame.
+const ANSWER_APPLIED: Duration = Duration::from_millis(150);
+const KEYS_INSTALLED: Duration = Duration::from_millis(25);
 
 /// A packet of a track, ready for each subscriber.
 pub(crate) struct Forwarded<'a> {
@@ -60,6 +65,8 @@ pub(crate) struct OutboundTrack {
     /// When it got its section.
     pub(crate) bound_at: Instant,
     pub(crate) selector: LayerSelector,
+    /// Nothing is sent before.
+    held_until: Option<Instant>,
     participant: ParticipantId,
     payload_types: Vec<PayloadType>,
     extensions: ExtensionMap,
@@ -116,6 +123,7 @@ impl OutboundTrack {
             rtx_ssrc: numbers.rtx_ssrc,
             bound_at: now,
             selector: LayerSelector::new(),
+            held_until: (kind == TrackKind::Video).then_some(now + ANSWER_APPLIED),
             participant,
             payload_types,
             extensions: section.outbound_extensions(),
@@ -166,6 +174,9 @@ impl OutboundTrack {
 
     /// Forward a packet if it belongs to this subscriber's layer. True if it went out.
     pub(crate) fn forward(&mut self, transport: &mut Transport, forwarded: &Forwarded<'_>) -> bool {
+        if self.is_held() {
+            return false;
+        }
         let Some(payload_type) = self.payload_type(forwarded.codec) else {
             return false;
         };
@@ -351,8 +362,25 @@ impl OutboundTrack {
     }
 
     /// The subscriber's round trip, told by its reception report.
-    pub(crate) fn on_round_trip(&mut self, round_trip: std::time::Duration) {
+    pub(crate) fn on_round_trip(&mut self, round_trip: Duration) {
         self.retransmissions.on_round_trip(round_trip);
+    }
+
+    /// The handshake is done.
+    pub(crate) fn on_connected(&mut self, now: Instant) {
+        if self.is_held() {
+            self.held_until = Some(now + KEYS_INSTALLED);
+        }
+    }
+
+    /// Whether the client cannot take the picture yet.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held_until.is_some()
+    }
+
+    /// True once, when the picture need be held back no longer.
+    pub(crate) fn release(&mut self, now: Instant) -> bool {
+        self.held_until.take_if(|until| *until <= now).is_some()
     }
 
     /// Nothing was sent yet.

@@ -5,7 +5,7 @@
 //! before it selects a pair: a round trip more, and timers for each peer. The messages are `rtc::stun`'s.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc::crypto::RTCCrypto;
 use rtc::shared::error::Result as StunResult;
@@ -21,6 +21,10 @@ use crate::statistics::DropReason;
 /// Addresses of one client that may be validated at a time: host, reflexive and relayed ones of a few
 /// network interfaces. The oldest that is not nominated makes room.
 const VALIDATED: usize = 8;
+
+/// After this long without a word by the nominated path, a check by another is followed though it does not
+/// nominate. Consent checks come every 2 to 5 seconds (RFC 7675 section 5.1).
+const SILENCE: Duration = Duration::from_secs(6);
 
 /// STUN's fixed header, and the number that marks it (RFC 8489 section 5).
 const HEADER: usize = 20;
@@ -77,9 +81,11 @@ pub(crate) struct Ice {
     current: Credentials,
     /// Before the last restart: still good until the client uses the new ones (RFC 8445 section 9).
     previous: Option<Credentials>,
-    /// Validated paths, oldest first.
+    /// Validated paths, the last checked last.
     validated: Vec<Path>,
     nominated: Option<Path>,
+    /// When the client was last heard by the nominated path.
+    nominated_heard: Instant,
     /// When the client last proved that it wants our packets (RFC 7675).
     last_consent: Instant,
 }
@@ -91,6 +97,7 @@ impl Ice {
             previous: None,
             validated: Vec::new(),
             nominated: None,
+            nominated_heard: now,
             last_consent: now,
         }
     }
@@ -162,9 +169,11 @@ impl Ice {
         }
         self.last_consent = now;
         let (validated, evicted) = self.validate(path);
-        if request.contains(ATTR_USE_CANDIDATE) {
+        let is_silent = now.saturating_duration_since(self.nominated_heard) >= SILENCE;
+        if request.contains(ATTR_USE_CANDIDATE) || is_silent {
             self.nominated = Some(path);
         }
+        self.hear(now, path);
         Ok(Checked {
             answer,
             validated,
@@ -172,26 +181,44 @@ impl Ice {
         })
     }
 
-    /// Something that only the client can have sent has come by a validated path.
-    pub(crate) fn note_consent(&mut self, now: Instant) {
+    /// Something that only the client can have sent has come by a validated path. A client sends media by
+    /// one path alone: if that is another than before, and the last that was checked, its address has
+    /// changed without a nomination, as behind a NAT that gave it another port. So we follow.
+    pub(crate) fn note_consent(&mut self, now: Instant, path: Path) {
         self.last_consent = now;
+        if let Some(last) = self.validated.last()
+            && last.remote == path.remote
+        {
+            self.nominated = Some(*last);
+        }
+        self.hear(now, path);
+    }
+
+    fn hear(&mut self, now: Instant, path: Path) {
+        if self
+            .nominated
+            .is_some_and(|nominated| nominated.remote == path.remote)
+        {
+            self.nominated_heard = now;
+        }
     }
 
     fn validate(&mut self, path: Path) -> (bool, Option<SocketAddr>) {
-        if let Some(known) = self
+        let known = self
             .validated
-            .iter_mut()
-            .find(|known| known.remote == path.remote)
-        {
-            known.local = path.local;
+            .iter()
+            .position(|known| known.remote == path.remote);
+        if let Some(known) = known {
+            self.validated.remove(known);
+            self.validated.push(path);
             return (false, None);
         }
         let mut evicted = None;
         if self.validated.len() == VALIDATED {
-            let oldest = self
-                .validated
-                .iter()
-                .position(|known| Some(*known) != self.nominated);
+            let oldest = self.validated.iter().position(|known| {
+                self.nominated
+                    .is_none_or(|nominated| nominated.remote != known.remote)
+            });
             evicted = oldest.map(|oldest| self.validated.remove(oldest).remote);
         }
         self.validated.push(path);
@@ -312,6 +339,64 @@ pub(crate) mod tests {
         let mut address = XorMappedAddress::default();
         address.get_from(&answer).unwrap();
         assert_eq!((answer.typ, address.port), (BINDING_SUCCESS, 4000));
+    }
+
+    #[test]
+    fn media_by_the_path_checked_last_moves_the_peer_there_and_late_media_does_not_move_it_back() {
+        let start = crate::test_time::start();
+        let mut ice = Ice::new(start, credentials("ours"));
+        handle(
+            &mut ice,
+            path(4000),
+            &nominating_check(&credentials("ours")),
+        )
+        .unwrap();
+        let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
+        handle(&mut ice, path(4001), &plain).unwrap();
+        assert_eq!(
+            ice.path(),
+            Some(path(4000)),
+            "a check alone does not nominate"
+        );
+        ice.note_consent(start, path(4001));
+        assert_eq!(ice.path(), Some(path(4001)));
+        ice.note_consent(start, path(4000));
+        assert_eq!(ice.path(), Some(path(4001)));
+        handle(&mut ice, path(4000), &plain).unwrap();
+        ice.note_consent(start, path(4000));
+        assert_eq!(
+            ice.path(),
+            Some(path(4000)),
+            "and back, once it is checked again"
+        );
+    }
+
+    #[test]
+    fn a_check_is_followed_without_nomination_when_the_nominated_path_is_silent() {
+        let start = crate::test_time::start();
+        let mut ice = Ice::new(start, credentials("ours"));
+        handle(
+            &mut ice,
+            path(4000),
+            &nominating_check(&credentials("ours")),
+        )
+        .unwrap();
+        let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
+        let crypto = RingProvider::new();
+        let at = |ice: &mut Ice, after: Duration, port| {
+            ice.handle_request(start + after, path(port), &plain, crypto.crypto())
+                .unwrap();
+            ice.path()
+        };
+        let (before, silent) = (SILENCE - Duration::from_millis(1), SILENCE);
+        assert_eq!(at(&mut ice, before, 4001), Some(path(4000)));
+        assert_eq!(at(&mut ice, before, 4000), Some(path(4000)));
+        assert_eq!(
+            at(&mut ice, before + before, 4001),
+            Some(path(4000)),
+            "it was heard in between"
+        );
+        assert_eq!(at(&mut ice, before + silent, 4001), Some(path(4001)));
     }
 
     #[test]
