@@ -15,6 +15,7 @@ mod reception;
 mod relay;
 mod room;
 mod session;
+mod socket;
 mod tasks;
 mod websocket;
 

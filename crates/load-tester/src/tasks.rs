@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::socket::HandshakeFirst;
 use tokio::task::AbortHandle;
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
@@ -77,7 +78,8 @@ impl Runtime for Tasks {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        self.runtime.wrap_udp_socket(socket)
+        let socket = self.runtime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(HandshakeFirst::new(socket)))
     }
 
     fn wrap_tcp_listener(
