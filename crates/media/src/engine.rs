@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
 use protocol::{PeerId, TrackId};
 use slab::Slab;
 
@@ -19,13 +18,13 @@ use crate::peer::Peer;
 use crate::router::Router;
 use crate::rtp::packet::is_rtcp;
 use crate::statistics::{DropReason, Statistics};
-use crate::transport::{
-    self, DataMessage, DatagramKind, Identity, MessageKind, Outbox, Path, Transport, TransportEvent,
-};
+use crate::transport::{self, DatagramKind, Identity, Outbox, Path, Transport, TransportEvent};
 use crate::upkeep;
 use crate::{Command, Config, Event, Transmit};
 
 mod commands;
+mod data;
+mod invariants;
 
 /// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
 const TICK: Duration = Duration::from_millis(20);
@@ -316,45 +315,6 @@ impl Engine {
         router.route(place, &datagram[..length])
     }
 
-    /// A data message to everybody else of the group who has a channel of that label: the sender's participant
-    /// id in 16 characters, a byte for its kind, then the message.
-    fn relay(&mut self, now: Instant, from: usize, message: DataMessage) {
-        let Some(sender) = self.peers.get(from) else {
-            return;
-        };
-        if !sender.publishes_data {
-            return self.statistics.drop_for(DropReason::Data);
-        }
-        let mut payload = BytesMut::with_capacity(17 + message.payload.len());
-        payload.put_slice(sender.participant.to_string().as_bytes());
-        payload.put_u8(match message.kind {
-            MessageKind::Binary => 0,
-            MessageKind::Text => 1,
-        });
-        payload.put_slice(&message.payload);
-        let payload: Bytes = payload.freeze();
-        let group = self
-            .data_groups
-            .get(&sender.data_group)
-            .cloned()
-            .unwrap_or_default();
-        for place in group.into_iter().filter(|place| *place != from) {
-            match self.peers[place].transport.send_data(
-                now,
-                &message.label,
-                MessageKind::Binary,
-                &payload,
-            ) {
-                Ok(true) => {
-                    self.statistics.data_messages += 1;
-                    self.mark_dirty(place);
-                }
-                Ok(false) => {}
-                Err(reason) => self.statistics.drop_for(reason),
-            }
-        }
-    }
-
     /// Do what a command asks.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         commands::handle(self, now, command);
@@ -516,49 +476,6 @@ impl Engine {
                 .sum(),
             ..self.statistics
         }
-    }
-
-    /// Assert what must always hold. For tests.
-    #[doc(hidden)]
-    pub fn check_invariants(&self) {
-        assert_eq!(self.peers.len(), self.peer_places.len());
-        assert_eq!(self.tracks.len(), self.track_places.len());
-        assert_eq!(
-            self.data_groups.values().map(Vec::len).sum::<usize>(),
-            self.peers.len()
-        );
-        for (index, track) in &self.tracks {
-            assert!(self.peers[track.publisher].tracks.contains(&index));
-            for subscriber in &track.subscribers {
-                let peer = &self.peers[subscriber.peer];
-                assert!(peer.outbound.iter().any(|outbound| outbound.ssrc == subscriber.ssrc && outbound.track == index));
-            }
-            for place in &track.wanted_by {
-                let peer = &self.peers[*place];
-                let bound = peer
-                    .outbound
-                    .iter()
-                    .filter(|outbound| outbound.track == index)
-                    .count();
-                let unbound = peer
-                    .unbound
-                    .iter()
-                    .filter(|unbound| **unbound == index)
-                    .count();
-                assert_eq!(
-                    bound + unbound,
-                    1,
-                    "{} is bound once or waits once",
-                    track.id
-                );
-            }
-        }
-        let addresses: usize = self
-            .peers
-            .iter()
-            .map(|(_, peer)| peer.addresses().len())
-            .sum();
-        assert!(self.addresses.len() <= addresses);
     }
 }
 

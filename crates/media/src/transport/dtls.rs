@@ -275,3 +275,6 @@ fn config(
         .with_extended_master_secret(ExtendedMasterSecretType::Require)
         .build(false, None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What holds between any two inputs to an engine.
+
+use super::Engine;
+
+impl Engine {
+    /// Assert what must always hold. For tests.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        assert_eq!(self.peers.len(), self.peer_places.len());
+        assert_eq!(self.tracks.len(), self.track_places.len());
+        assert_eq!(
+            self.data_groups.values().map(Vec::len).sum::<usize>(),
+            self.peers.len()
+        );
+        for (index, track) in &self.tracks {
+            assert!(self.peers[track.publisher].tracks.contains(&index));
+            for subscriber in &track.subscribers {
+                let peer = &self.peers[subscriber.peer];
+                assert!(peer.outbound.iter().any(|outbound| outbound.ssrc == subscriber.ssrc && outbound.track == index));
+            }
+            for place in &track.wanted_by {
+                let peer = &self.peers[*place];
+                let bound = peer
+                    .outbound
+                    .iter()
+                    .filter(|outbound| outbound.track == index)
+                    .count();
+                let unbound = peer
+                    .unbound
+                    .iter()
+                    .filter(|unbound| **unbound == index)
+                    .count();
+                assert_eq!(
+                    bound + unbound,
+                    1,
+                    "{} is bound once or waits once",
+                    track.id
+                );
+            }
+        }
+        let addresses: usize = self
+            .peers
+            .iter()
+            .map(|(_, peer)| peer.addresses().len())
+            .sum();
+        assert!(self.addresses.len() <= addresses);
+    }
+}
