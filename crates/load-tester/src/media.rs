@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bytes::BytesMut;
@@ -12,16 +11,19 @@ use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::sync::{broadcast, watch};
-use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
+use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
-use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
-use webrtc::peer_connection::{PeerConnection, PeerConnectionEventHandler, RTCPeerConnectionState};
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::PeerConnection;
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
+use self::hearing::{Handler, hear_data};
 use crate::event::{DataMessage, Event};
-use crate::publication::{self, Publication, Sending, now_us};
+use crate::publication::{self, Publication, Sending};
 use crate::tasks::Tasks;
 use crate::{ParticipantOptions, PublishOptions, Reception, peer};
+
+mod hearing;
 
 /// What was received, by track.
 pub(crate) type Receptions = Arc<Mutex<BTreeMap<TrackId, Reception>>>;
@@ -258,100 +260,5 @@ impl Section {
             .iter()
             .find(|extension| extension.uri == peer::AUDIO_LEVEL);
         Ok(level.and_then(|extension| extension.id.try_into().ok()))
-    }
-}
-
-/// What the stack reports.
-struct Handler {
-    tasks: Arc<Tasks>,
-    events: broadcast::Sender<Event>,
-    receptions: Receptions,
-    remote_tracks: RemoteTracks,
-    connected: watch::Sender<bool>,
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.connected
-            .send_replace(state == RTCPeerConnectionState::Connected);
-        // Nobody needs to listen.
-        let _ = self.events.send(Event::Connection {
-            state: state.to_string(),
-        });
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        let label = channel.label().await.unwrap_or_default();
-        self.tasks
-            .start(hear_data(label, channel, self.events.clone()));
-    }
-
-    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        let name = track.track_id().await;
-        let Ok(id) = name.parse::<TrackId>() else {
-            let _ = self.events.send(Event::Fault {
-                what: format!("a track that is called {name:?}"),
-            });
-            return;
-        };
-        let kind = match track.kind().await == peer::codec_kind(TrackKind::Audio) {
-            true => TrackKind::Audio,
-            false => TrackKind::Video,
-        };
-        self.remote_tracks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, track.clone());
-        self.tasks.start(hear_track(
-            id,
-            kind,
-            track,
-            self.receptions.clone(),
-            self.events.clone(),
-        ));
-    }
-}
-
-async fn hear_track(
-    id: TrackId,
-    kind: TrackKind,
-    track: Arc<dyn TrackRemote>,
-    receptions: Receptions,
-    events: broadcast::Sender<Event>,
-) {
-    while let Some(event) = track.poll().await {
-        let TrackRemoteEvent::OnRtpPacket(packet) = event else {
-            continue;
-        };
-        let is_first = {
-            let mut receptions = receptions.lock().unwrap_or_else(PoisonError::into_inner);
-            let reception = receptions.entry(id).or_insert_with(|| Reception::new(kind));
-            reception.add(Instant::now(), now_us(), &packet);
-            reception.packets == 1
-        };
-        if is_first {
-            let _ = events.send(Event::TrackStarted { track: id });
-        }
-    }
-}
-
-async fn hear_data(label: String, channel: Arc<dyn DataChannel>, events: broadcast::Sender<Event>) {
-    while let Some(event) = channel.poll().await {
-        let event = match event {
-            DataChannelEvent::OnOpen => Event::DataOpen {
-                channel: label.clone(),
-            },
-            DataChannelEvent::OnMessage(message) => {
-                match DataMessage::read(&label, &message.data) {
-                    Some(message) => Event::Data(message),
-                    None => Event::Fault {
-                        what: format!("a data message of {} bytes", message.data.len()),
-                    },
-                }
-            }
-            _ => continue,
-        };
-        let _ = events.send(event);
     }
 }

@@ -72,6 +72,11 @@ impl Publication {
         self.state.paused.store(is_paused, Relaxed);
     }
 
+    /// Whether nothing is sent for now.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused.load(Relaxed)
+    }
+
     /// How loud the sound claims to be from now on: 0 (loudest) to 127 (silence).
     pub fn set_level(&self, level: u8) {
         self.state.level.store(u64::from(level.min(127)), Relaxed);

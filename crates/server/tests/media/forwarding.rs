@@ -32,7 +32,7 @@ async fn eight_participants_receive_every_packet_of_each_other_once_and_in_order
     };
     publications().for_each(|publication| publication.pause(false));
     seconds(30).await;
-    publications().for_each(|publication| publication.pause(true));
+    pause(publications()).await;
 
     let mut received = 0;
     for participant in &participants {
@@ -99,9 +99,7 @@ async fn one_publisher_reaches_a_hundred_subscribers() {
         }
     }
     seconds(10).await;
-    for publication in publisher.publications() {
-        publication.pause(true);
-    }
+    pause(publisher.publications()).await;
     for subscriber in &subscribers {
         for publication in publisher.publications() {
             let reception = all_received(publication, subscriber).await;

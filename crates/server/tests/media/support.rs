@@ -196,14 +196,22 @@ pub(crate) async fn more_packets(participant: &Participant, track: TrackId, more
     .await;
 }
 
+/// Stop sending, and wait until all is sent: a frame may be half out when the pause begins.
+pub(crate) async fn pause(publications: impl IntoIterator<Item = &Publication>) {
+    for publication in publications {
+        publication.pause(true);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
 /// Stop sending, and wait until the last packet has come.
 pub(crate) async fn all_received(
     publication: &Publication,
     participant: &Participant,
 ) -> Reception {
-    publication.pause(true);
-    // A frame may be half sent when the pause begins.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    if !publication.is_paused() {
+        pause([publication]).await;
+    }
     let last = publication.packets() - 1;
     let highest = || {
         participant
