@@ -31,7 +31,7 @@ pub(crate) struct RetransmissionLimit {
 
 impl RetransmissionLimit {
     /// Each packet at most `times`.
-    pub(crate) fn new(_now: Instant, times: u8) -> Self {
+    pub(crate) fn new(times: u8) -> Self {
         Self {
             times,
             round_trip: ASSUMED_ROUND_TRIP,
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_packet_is_repeated_once_a_round_trip_and_five_times_in_all() {
         let mut now = crate::test_time::start();
-        let mut limit = RetransmissionLimit::new(now, 5);
+        let mut limit = RetransmissionLimit::new(5);
         limit.on_round_trip(Duration::from_millis(100));
         let mut repeated = 0;
         for _ in 0..100 {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn repairs_are_a_fifth_of_what_is_sent() {
-        let mut limit = RetransmissionLimit::new(crate::test_time::start(), 5);
+        let mut limit = RetransmissionLimit::new(5);
         assert!(limit.take(BURST));
         assert!(!limit.take(1_000));
         for _ in 0..5 {

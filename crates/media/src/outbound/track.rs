@@ -135,7 +135,7 @@ impl OutboundTrack {
             rtx_sequence: numbers.sequence & 0x3FFF,
             packets: 0,
             octets: 0,
-            retransmissions: RetransmissionLimit::new(now, limits.retransmissions_of_one_packet),
+            retransmissions: RetransmissionLimit::new(limits.retransmissions_of_one_packet),
         }
     }
 
