@@ -1,6 +1,6 @@
 # Plenum's commands. `make run` starts the server, `make test` runs everything that tests it.
 
-.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot browsers
+.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare browsers janus postgresql sim kill-test
 .DEFAULT_GOAL := help
 
 # Root, or sudo where it is.
@@ -19,8 +19,18 @@ test: test-page test-rust test-browser ## everything: the page's types, Rust, re
 
 # Release: the WebRTC stack is built once for the tests, for the binary that they start, and for
 # `make run`. With --workspace the binary `plenum` is built before any test begins.
-test-rust: ## unit, conversation and integration tests
+test-rust: janus postgresql ## unit, conversation and integration tests
 	cargo test --workspace --release
+
+sim: ## many worlds from seeds, until something is not as it must be; make sim SEEDS=1000..2000
+	cargo build --release -p sim
+	target/release/plenum-sim $(or $(SEEDS),0..1000)
+
+# Its numbers are printed, and kept in docs/reliability/kill-test.json with the number of kills that was asked for.
+kill-test: ## the server is killed and started again; make kill-test CYCLES=1000
+	mkdir -p docs/reliability
+	KILL_CYCLES=$(or $(CYCLES),1000) KILL_REPORT=$(CURDIR)/docs/reliability/kill-test.json \
+		cargo test --release -p server --test kill -- --nocapture
 
 test-page: $(NPM_INSTALLED) ## tsc over the page
 	cd web-demo && npx --no-install tsc --project jsconfig.json
@@ -45,6 +55,24 @@ browsers:
 			$$missing fonts-liberation; \
 	fi
 
+# Debian's own build too, for the load tester's test against another server. Its package would start it.
+janus:
+	@if ! command -v janus >/dev/null; then \
+		echo "installing janus"; \
+		$(AS_ROOT) apt-get update -qq && \
+		$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends janus && \
+		if [ -d /run/systemd/system ]; then $(AS_ROOT) systemctl disable --now janus; fi; \
+	fi
+
+# And Debian's PostgreSQL: the store's tests start one of their own, and need no other to run.
+postgresql:
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+		echo "installing postgresql"; \
+		$(AS_ROOT) apt-get update -qq && \
+		$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql && \
+		if [ -d /run/systemd/system ]; then $(AS_ROOT) systemctl disable --now postgresql; fi; \
+	fi
+
 # Release here too: build scripts and macros are then built once for lints and tests.
 lint: ## formatting, and clippy with warnings as errors
 	cargo fmt --all --check
@@ -59,3 +87,11 @@ compose-check: ## docker-compose.yml, Prometheus' and Grafana's files can be rea
 screenshot: browsers $(NPM_INSTALLED) ## docs/images/room.png, from a running room
 	cargo build --release --workspace --bins
 	node docs/images/room.js
+
+bench: ## loads of bench/loads on Plenum, pinned to one core: bench/results and one table
+	cargo build --release --workspace --bins
+	bench/run
+
+compare: janus ## the same loads on Plenum and Janus in turn, 15 minutes: docs/benchmarks.md
+	cargo build --release --workspace --bins
+	bench/compare

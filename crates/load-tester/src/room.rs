@@ -147,6 +147,24 @@ impl RoomView {
                 self.set_live(live);
                 true
             }
+            Change::Presence { joined, left, .. } => {
+                // Somebody may have come and gone within one batch, or come back.
+                for participant_id in left {
+                    self.live
+                        .retain(|live| live.participant_id != *participant_id);
+                    self.participants.remove(participant_id);
+                }
+                self.participants.extend(
+                    joined
+                        .iter()
+                        .map(|participant| (participant.id, participant.clone())),
+                );
+                true
+            }
+            Change::RoomUpdated { room } => {
+                self.room = room.clone();
+                true
+            }
             Change::CeasedToBeLive { participant_id } => {
                 self.live
                     .retain(|live| live.participant_id != *participant_id);
@@ -173,7 +191,10 @@ impl RoomView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Identity, Role, RoomId, RoomName, Timestamp, TrackKind, TrackSource};
+    use protocol::{
+        Identity, Role, RoomId, RoomName, RoomSettings, RoomState, Timestamp, TrackKind,
+        TrackSource,
+    };
 
     fn participant(bits: u64) -> Participant {
         Participant {
@@ -187,6 +208,7 @@ mod tests {
             hand_raised: false,
             away: false,
             moderator: false,
+            host: false,
             joined_at: Timestamp(0),
             tracks: Vec::new(),
         }
@@ -197,6 +219,10 @@ mod tests {
             room: RoomInfo {
                 id: RoomId::from_bits(1),
                 name: RoomName("r".into()),
+                state: RoomState::Live,
+                settings: RoomSettings::default(),
+                session: None,
+                host: None,
             },
             participant_id: ParticipantId::from_bits(1),
             participants: vec![participant(1)],

@@ -282,7 +282,7 @@ fn joined(with_other: bool) -> Joined {
         ));
     }
     serde_json::from_value(json!({
-        "room": { "id": RoomId::from_bits(1), "name": "room" },
+        "room": { "id": RoomId::from_bits(1), "name": "room", "state": "live", "settings": {} },
         "participant_id": CLIENT, "participants": participants, "live": [], "last_change": 0,
         "resume_token": "t", "rejoined": false, "ping_interval_ms": 5000, "ping_timeout_ms": 15000,
     }))

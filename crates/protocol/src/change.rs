@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Live, Participant, ParticipantId, Track, TrackId};
+use crate::{Live, Participant, ParticipantId, RoomInfo, Track, TrackId};
 
 /// A change with its place in the room's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,5 +83,21 @@ pub enum Change {
         /// Who.
         #[cfg_attr(test, ts(type = "string"))]
         participant_id: ParticipantId,
+    },
+    /// In a room of more than 100 participants: everybody who came and went within the last 100 ms, at once
+    /// in place of `participant_joined` and `participant_left`.
+    Presence {
+        /// Who came, as they are on arrival: without tracks.
+        joined: Vec<Participant>,
+        /// Who is gone, and with them their tracks and their being live.
+        #[cfg_attr(test, ts(type = "string[]"))]
+        left: Vec<ParticipantId>,
+        /// How many are in the room now.
+        participants: usize,
+    },
+    /// The room's state, settings, session or host changed.
+    RoomUpdated {
+        /// As it is now.
+        room: RoomInfo,
     },
 }

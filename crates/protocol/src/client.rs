@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RoomName, TrackId, TrackSource};
+use crate::{ParticipantId, RoomName, SessionId, TrackId, TrackSource};
 
 /// A message with the number its sender gave it, if any: answers and errors repeat the number.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,69 @@ pub enum ClientMessage {
     Ping,
     /// Go, now and for good.
     Leave,
+    /// The room's host or a moderator: let guests gather and wait. `done` comes back, with the session.
+    OpenLobby {
+        /// Made by the client, anew for each intention: a repeated message never makes a second session.
+        key: String,
+    },
+    /// The room's host or a moderator: make the session live, whether there was a lobby or nothing.
+    /// `done` comes back, with the session: the same one for every double click, retry and second tab.
+    GoLive {
+        /// Made by the client, anew for each intention.
+        key: String,
+    },
+    /// The room's host or a moderator: end the session for all. `done` comes back, also if it was over.
+    EndSession {
+        /// Which. Left out: whichever runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional, type = "string"))]
+        session_id: Option<SessionId>,
+    },
+    /// A moderator: let these in who wait.
+    Admit {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string[]"))]
+        participant_ids: Vec<ParticipantId>,
+    },
+    /// A moderator: send these away who wait.
+    Deny {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string[]"))]
+        participant_ids: Vec<ParticipantId>,
+    },
+    /// A moderator: put somebody out of the room.
+    Remove {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant_id: ParticipantId,
+        /// And never let them in again.
+        #[serde(default)]
+        #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+        ban: bool,
+    },
+    /// A moderator: let nobody new in, or let them in again.
+    SetLocked {
+        /// Locked from now on.
+        locked: bool,
+    },
+    /// The host: make somebody else of the room the host of this session.
+    HandOver {
+        /// Who.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant_id: ParticipantId,
+    },
+    /// A moderator: ask the owner of a muted track to unmute it. Nobody can do it for them.
+    AskToUnmute {
+        /// Which.
+        #[cfg_attr(test, ts(type = "string"))]
+        track_id: TrackId,
+    },
+    /// A moderator: lower somebody's hand.
+    LowerHand {
+        /// Whose.
+        #[cfg_attr(test, ts(type = "string"))]
+        participant_id: ParticipantId,
+    },
 }
 
 /// Enter a room.
@@ -166,7 +229,7 @@ pub enum ParseError {
 }
 
 /// The message types that `parse_client_message` knows, in the order of `ClientMessage`.
-const TYPES: [&str; 11] = [
+const TYPES: [&str; 21] = [
     "join",
     "offer",
     "candidate",
@@ -178,6 +241,16 @@ const TYPES: [&str; 11] = [
     "live_status",
     "ping",
     "leave",
+    "open_lobby",
+    "go_live",
+    "end_session",
+    "admit",
+    "deny",
+    "remove",
+    "set_locked",
+    "hand_over",
+    "ask_to_unmute",
+    "lower_hand",
 ];
 
 /// Read a client's text: a JSON object with a `type`, and perhaps a `request_id`. Unknown fields are

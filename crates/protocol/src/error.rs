@@ -99,6 +99,32 @@ codes! {
     TooManyTracks "too_many_tracks" "Unpublish a track first.";
     /// A name, a mid or another text is longer than it may be.
     TextTooLong "text_too_long" "Shorten the text; the limits are in docs/protocol.md.";
+    /// The room does not exist.
+    RoomNotFound "room_not_found" "Check the room's name or id; GET /api/rooms lists those you may see.";
+    /// The name is taken.
+    RoomExists "room_exists" "Choose another name, or use the room that has it.";
+    /// The session does not exist in this room.
+    SessionNotFound "session_not_found" "Check the session's id; the room's sessions are listed under /sessions.";
+    /// What was asked is not possible in the state that the session is in.
+    SessionState "session_state" "Look at the session's state, and ask for what is possible in it.";
+    /// There is no such participant in the room, or no longer.
+    ParticipantNotFound "participant_not_found" "Use the id of somebody who is in the room now.";
+    /// You wait outside, and may do nothing but wait or leave.
+    NotAdmitted "not_admitted" "Wait for joined.";
+    /// A moderator did not let you in.
+    Denied "denied" "Ask the host.";
+    /// A moderator put you out of the room.
+    Removed "removed" "Ask the host.";
+    /// You may not enter this room.
+    Banned "banned" "Ask the room's owner to lift the ban.";
+    /// The room is locked: nobody new is let in.
+    RoomLocked "room_locked" "Ask the host to unlock the room.";
+    /// The session has ended.
+    SessionEnded "session_ended" "The host can go live again; join again then.";
+    /// The server cannot write down what you ask for at the moment. Nothing was done.
+    Unavailable "unavailable" "Try again in a few seconds.";
+    /// A value of the request is missing or not possible.
+    InvalidRequest "invalid_request" "Look at /api/openapi.json for what each field may be.";
     /// Another connection with the same identity took this one's place.
     TakenOver "taken_over" "You are in the room from another tab or device; close one of them.";
     /// You left.

@@ -103,7 +103,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A room, from its first join to its last leave.
+    /// A room: one that stays, or one from its first join to its last leave.
     RoomId,
     "RM"
 );
@@ -116,6 +116,11 @@ id!(
     /// One published microphone, camera or screen.
     TrackId,
     "TR"
+);
+id!(
+    /// One run of a room.
+    SessionId,
+    "SE"
 );
 id!(
     /// One `RTCPeerConnection` of a participant with the server. Never on the WebSocket.

@@ -10,6 +10,7 @@ mod client;
 mod documentation;
 mod error;
 pub mod id;
+pub mod record;
 mod room;
 mod server;
 mod time;
@@ -22,9 +23,11 @@ pub use client::{
     parse_client_message,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use id::{ConnectionId, Identity, ParticipantId, PeerId, RoomId, RoomName, TrackId};
+pub use id::{ConnectionId, Identity, ParticipantId, PeerId, RoomId, RoomName, SessionId, TrackId};
+pub use record::{EndReason, RoomSettings, RoomState, SessionState};
 pub use room::{
-    Live, LiveRoom, MediaType, Participant, Role, RoomInfo, Track, TrackKind, TrackSource,
+    HostInfo, Live, LiveRoom, MediaType, Participant, Role, RoomInfo, SessionInfo, Track,
+    TrackKind, TrackSource, WaitingParticipant,
 };
-pub use server::{Answer, Goodbye, Joined, MediaSection, Resumed, ServerMessage};
+pub use server::{Answer, Goodbye, Joined, MediaSection, Resumed, ServerMessage, Waiting};
 pub use time::Timestamp;

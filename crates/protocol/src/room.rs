@@ -2,17 +2,88 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, ParticipantId, RoomId, RoomName, Timestamp, TrackId};
+use crate::{
+    EndReason, Identity, ParticipantId, RoomId, RoomName, RoomSettings, RoomState, SessionId,
+    SessionState, Timestamp, TrackId,
+};
 
 /// A room, as its participants know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RoomInfo {
-    /// The room's id: another one if the room emptied and was opened again.
+    /// The room's id: another one if a room that is not kept emptied and was opened again.
     #[cfg_attr(test, ts(type = "string"))]
     pub id: RoomId,
     /// The room's name.
     pub name: RoomName,
+    /// What it is doing; it follows from its sessions.
+    pub state: RoomState,
+    /// What its owner set.
+    pub settings: RoomSettings,
+    /// The session that runs, or else the one that is scheduled next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub session: Option<SessionInfo>,
+    /// Who leads it. A room that is nobody's has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub host: Option<HostInfo>,
+}
+
+/// A run of a room, as its participants know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SessionInfo {
+    /// Its id.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub id: SessionId,
+    /// Where it is in its life.
+    pub state: SessionState,
+    /// A title, for one that was scheduled.
+    pub title: String,
+    /// When it is to begin, if it was scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub scheduled_for: Option<Timestamp>,
+    /// Since when it has been live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub live_at: Option<Timestamp>,
+    /// When it ended or was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub end_reason: Option<EndReason>,
+}
+
+/// Who leads a session: known from the record, and not from anybody's page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct HostInfo {
+    /// Who.
+    pub identity: Identity,
+    /// In the room now, and not away.
+    pub present: bool,
+}
+
+/// Somebody who waits to be let in, as moderators see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct WaitingParticipant {
+    /// The id under which they can be admitted, and that they then keep.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub id: ParticipantId,
+    /// Who this is.
+    pub identity: Identity,
+    /// The name to show.
+    pub name: String,
+    /// The role to show.
+    pub role: Role,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A participant's role, as the token says it (its attribute `role`): `tutor`, `student`, `host`,
@@ -48,8 +119,11 @@ pub struct Participant {
     pub hand_raised: bool,
     /// The signaling connection is lost; the participant has 15 s to come back.
     pub away: bool,
-    /// May mute others (the grant `roomAdmin`).
+    /// May mute, admit and remove others, and lead the session (the grant `roomAdmin`, or the host).
     pub moderator: bool,
+    /// Leads the session, by the room's record.
+    #[serde(default)]
+    pub host: bool,
     /// When this participant first joined.
     pub joined_at: Timestamp,
     /// What is published, oldest first.
@@ -137,7 +211,8 @@ pub enum MediaType {
     Video,
 }
 
-/// A room in which somebody is live: an item of `GET /api/rooms`.
+/// A room that is live: an item of `GET /api/rooms`. A room with an owner is from the moment its session is,
+/// any other while somebody in it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LiveRoom {
@@ -147,6 +222,6 @@ pub struct LiveRoom {
     pub participants: usize,
     /// Who is live, longest first.
     pub live: Vec<Live>,
-    /// Since when somebody has been live: the earliest `started_at` of `live`.
+    /// Since when: the session's `live_at`, or in a room that is nobody's the earliest `started_at` of `live`.
     pub started_at: Timestamp,
 }

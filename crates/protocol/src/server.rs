@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ErrorBody, ErrorCode, Live, NumberedChange, Participant, ParticipantId, RoomInfo, Track,
-    TrackId,
+    ErrorBody, ErrorCode, Live, NumberedChange, Participant, ParticipantId, RoomInfo, SessionInfo,
+    Track, TrackId, WaitingParticipant,
 };
 
 /// What the server says to a client.
@@ -16,6 +16,9 @@ pub enum ServerMessage {
     Joined(Box<Joined>),
     /// You are back: what you missed.
     Resumed(Resumed),
+    /// You wait outside: until the session is live, or until a moderator lets you in. Sent again whenever
+    /// the room's state changes; `joined` or `goodbye` follows.
+    Waiting(Box<Waiting>),
     /// Something changed in the room.
     Change(NumberedChange),
     /// Your `publish` was accepted. Sent before the `answer` to the offer that carries it.
@@ -65,6 +68,31 @@ pub enum ServerMessage {
         /// Why, for people.
         reason: String,
     },
+    /// What you asked for is done, and written down.
+    Done {
+        /// The number of the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        request_id: Option<u32>,
+        /// For `open_lobby`, `go_live` and `end_session`: the session, as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        session: Option<SessionInfo>,
+    },
+    /// To moderators, whenever it changes, and not numbered: who waits to be let in, longest first.
+    WaitingList {
+        /// Who. At most the first 100.
+        participants: Vec<WaitingParticipant>,
+    },
+    /// A moderator asks you to unmute a track of yours.
+    UnmuteAsked {
+        /// Which.
+        #[cfg_attr(test, ts(type = "string"))]
+        track_id: TrackId,
+        /// Who asks.
+        #[cfg_attr(test, ts(type = "string"))]
+        by: ParticipantId,
+    },
     /// A message of yours could not be carried out. The connection goes on.
     Error(ErrorBody),
     /// The server closes the connection. The last message.
@@ -91,6 +119,25 @@ pub struct Joined {
     pub resume_token: String,
     /// You came back as a participant who was still there.
     pub rejoined: bool,
+    /// Send a `ping` at least this often.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub ping_interval_ms: u64,
+    /// Without any message for this long the connection counts as lost, on both sides.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub ping_timeout_ms: u64,
+}
+
+/// You wait outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Waiting {
+    /// The room, as far as those outside may know it.
+    pub room: RoomInfo,
+    /// The id that you will have inside.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub participant_id: ParticipantId,
+    /// With this you can come back to your place among those who wait.
+    pub resume_token: String,
     /// Send a `ping` at least this often.
     #[cfg_attr(test, ts(type = "number"))]
     pub ping_interval_ms: u64,

@@ -58,6 +58,7 @@ fn declarations() -> String {
     let server = &variants(include_str!("server.rs"), "ServerMessage");
     let change = &variants(include_str!("change.rs"), "Change");
     let room = include_str!("room.rs");
+    let record = include_str!("record.rs");
     let plain = &BTreeMap::new();
 
     text += "\n/** What a client sends: a message, and perhaps a number that its answer or error repeats. */\n";
@@ -69,6 +70,7 @@ fn declarations() -> String {
     declare::<StateUpdate>(&mut text, plain);
     declare::<ServerMessage>(&mut text, server);
     declare::<Joined>(&mut text, plain);
+    declare::<Waiting>(&mut text, plain);
     declare::<Resumed>(&mut text, plain);
     declare::<Answer>(&mut text, plain);
     declare::<MediaSection>(&mut text, plain);
@@ -76,6 +78,13 @@ fn declarations() -> String {
     declare::<NumberedChange>(&mut text, plain);
     declare::<Change>(&mut text, change);
     declare::<RoomInfo>(&mut text, plain);
+    declare::<RoomState>(&mut text, &variants(record, "RoomState"));
+    declare::<RoomSettings>(&mut text, plain);
+    declare::<SessionInfo>(&mut text, plain);
+    declare::<SessionState>(&mut text, &variants(record, "SessionState"));
+    declare::<EndReason>(&mut text, &variants(record, "EndReason"));
+    declare::<HostInfo>(&mut text, plain);
+    declare::<WaitingParticipant>(&mut text, plain);
     declare::<Participant>(&mut text, plain);
     declare::<Track>(&mut text, plain);
     declare::<TrackKind>(&mut text, &variants(room, "TrackKind"));

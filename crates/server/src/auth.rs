@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::{HeaderMap, header};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use protocol::{ErrorBody, ErrorCode, Identity, Role, RoomName};
 use serde::{Deserialize, Serialize};
-use signaling::{Claims, Permissions};
+use signaling::{Caller, Claims, Permissions};
 
 use crate::keys::Keys;
 
@@ -19,7 +20,8 @@ const LEEWAY_SECONDS: u64 = 30;
 pub(crate) struct TokenClaims {
     /// The API key.
     pub(crate) iss: String,
-    /// The identity.
+    /// The identity. A backend that asks over HTTP need not name one.
+    #[serde(default)]
     pub(crate) sub: String,
     /// The name to show; the identity if left out.
     #[serde(default)]
@@ -48,8 +50,21 @@ pub(crate) struct VideoGrant {
     pub(crate) can_subscribe: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) can_publish_data: Option<bool>,
-    pub(crate) room_admin: bool,
+    /// Left out: as the role has it ([`is_leading`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_admin: Option<bool>,
+    /// Left out: as the role has it. Nothing is recorded yet; it is read, so that a wrong type is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_record: Option<bool>,
+    pub(crate) room_create: bool,
+    pub(crate) room_list: bool,
     pub(crate) hidden: bool,
+}
+
+/// Roles whose bearers moderate and record, unless the grant says otherwise. Any other role, as `student`,
+/// `client` or `guest`, does neither.
+pub(crate) fn is_leading(role: &str) -> bool {
+    matches!(role, "host" | "tutor" | "provider")
 }
 
 /// What a token says, if it is good for the room that its bearer means to enter.
@@ -83,6 +98,36 @@ pub(crate) fn verify(
     Ok(claims.into())
 }
 
+/// Who asks over HTTP: what the bearer token of a request says. Which room it is good for is judged where
+/// something is done.
+pub(crate) fn caller(keys: &Keys, headers: &HeaderMap) -> Result<Caller, ErrorBody> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Err(invalid("there is no \"Authorization: Bearer\" header"));
+    };
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim_start())
+    });
+    let Some(token) = token else {
+        return Err(invalid(
+            "the Authorization header is not \"Bearer\" and a token",
+        ));
+    };
+    let claims = signed_claims(keys, token)?;
+    let moderates = claims.moderates();
+    let TokenClaims {
+        iss, sub, video, ..
+    } = claims;
+    Ok(Caller {
+        identity: Identity(if sub.is_empty() { iss } else { sub }),
+        may_create: video.room_create,
+        may_list: video.room_list,
+        admin_of: (moderates && !video.room.is_empty()).then_some(RoomName(video.room)),
+    })
+}
+
 /// Sign claims with a key.
 pub(crate) fn sign(
     claims: &TokenClaims,
@@ -105,18 +150,25 @@ fn signed_claims(keys: &Keys, token: &str) -> Result<TokenClaims, ErrorBody> {
     let Ok(Issuer { iss }) = jsonwebtoken::dangerous::insecure_decode_claims(token) else {
         return Err(invalid("the token is no JWT with an \"iss\""));
     };
-    let Some(secret) = keys.secret(&iss) else {
-        return Err(invalid("the token's \"iss\" is no API key of this server"));
-    };
     let mut validation = Validation::new(Algorithm::HS256);
     validation.leeway = LEEWAY_SECONDS;
     validation.validate_nbf = true;
-    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-    let key = DecodingKey::from_secret(secret.as_bytes());
-    match jsonwebtoken::decode::<TokenClaims>(token, &key, &validation) {
-        Ok(data) => Ok(data.claims),
-        Err(error) => Err(refusal(error.kind())),
+    validation.set_required_spec_claims(&["exp", "iss"]);
+    let mut fault = invalid("the token's \"iss\" is no API key of this server");
+    // A key being changed has two secrets. What another secret says goes before "not signed with this one".
+    for secret in keys.secrets(&iss) {
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        match jsonwebtoken::decode::<TokenClaims>(token, &key, &validation) {
+            Ok(data) => return Ok(data.claims),
+            Err(error) => {
+                fault = refusal(error.kind());
+                if *error.kind() != ErrorKind::InvalidSignature {
+                    break;
+                }
+            }
+        }
     }
+    Err(fault)
 }
 
 fn refusal(kind: &ErrorKind) -> ErrorBody {
@@ -139,8 +191,16 @@ fn refusal(kind: &ErrorKind) -> ErrorBody {
     }
 }
 
+impl TokenClaims {
+    fn moderates(&self) -> bool {
+        let role = self.attributes.get("role").map_or("", String::as_str);
+        self.video.room_admin.unwrap_or(is_leading(role))
+    }
+}
+
 impl From<TokenClaims> for Claims {
     fn from(mut claims: TokenClaims) -> Self {
+        let moderate = claims.moderates();
         let grant = claims.video;
         Claims {
             name: if claims.name.is_empty() {
@@ -159,7 +219,7 @@ impl From<TokenClaims> for Claims {
                 publish: grant.can_publish.unwrap_or(true),
                 subscribe: grant.can_subscribe.unwrap_or(true),
                 publish_data: grant.can_publish_data.unwrap_or(true),
-                moderate: grant.room_admin,
+                moderate,
                 hidden: grant.hidden,
             },
         }

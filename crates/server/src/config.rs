@@ -4,8 +4,10 @@
 mod layers;
 mod limits;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,8 @@ pub(crate) use layers::{Arguments, Subcommand, load};
 pub(crate) use limits::Limits;
 
 use crate::keys::{Keys, SECRET_CHARACTERS};
+use crate::sight::Sight;
+use crate::webhooks::{Network, Webhook};
 
 /// Everything that an operator may set. `config/plenum.toml` says what each key means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +30,22 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     pub(crate) socket_buffer_bytes: usize,
     pub(crate) data_dir: PathBuf,
+    /// `postgres://…`; `None`: SQLite, in `data_dir`.
+    #[serde(with = "empty_or")]
+    pub(crate) database_url: Option<DatabaseUrl>,
+    /// How long ended sessions are kept. 0: for ever.
+    pub(crate) retention_days: u32,
     pub(crate) log_format: LogFormat,
     /// A filter as `tracing-subscriber` reads it: `info,media=debug`.
     pub(crate) log: String,
     /// Origins whose pages may open a WebSocket; empty: all.
     pub(crate) allowed_origins: Vec<String>,
+    /// What those without a token see of the rooms that are live.
+    pub(crate) public_listing: Sight,
+    /// Where events are told.
+    pub(crate) webhooks: Vec<Webhook>,
+    /// Networks that are not public, and yet may be told events.
+    pub(crate) webhook_allowed_networks: Vec<Network>,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
 }
@@ -45,6 +60,46 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// The address of a PostgreSQL database, which has a password in it: printed for debugging it shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_postgres = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        match is_postgres {
+            true => Ok(Self(text.to_owned())),
+            false => Err(
+                "database_url must begin with postgres:// (postgres://user:password@host/database); \
+                 without one Plenum keeps an SQLite file in data_dir",
+            ),
+        }
+    }
+}
+
+/// For the table of known keys, which has the defaults alone.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a PostgreSQL database")
+    }
+}
+
 /// A worker's number is a byte of each ICE username.
 const MOST_WORKERS: usize = 64;
 
@@ -57,10 +112,15 @@ impl Default for Config {
             workers: 0,
             socket_buffer_bytes: 4 * 1024 * 1024,
             data_dir: "data".into(),
+            database_url: None,
+            retention_days: 90,
             log_format: LogFormat::Text,
             // rtc-dtls warns of each extension of a browser that it does not know.
             log: "info,rtc_dtls=error".into(),
             allowed_origins: Vec::new(),
+            public_listing: Sight::People,
+            webhooks: Vec::new(),
+            webhook_allowed_networks: Vec::new(),
             keys: Keys::default(),
             limits: Limits::default(),
         }
@@ -86,17 +146,22 @@ impl Config {
     /// What may not go together, in words that say what to do.
     fn check(&self) -> Result<(), String> {
         self.check_development()?;
-        for (key, secret) in self.keys.iter() {
+        for key in self.keys.names() {
             if key.is_empty() {
                 return Err("an API key in [keys] has no name".into());
             }
-            if secret.chars().count() < SECRET_CHARACTERS {
+            if self.keys.secret(key).is_none() {
+                return Err(format!("API key {key:?} has no secret"));
+            }
+            let mut secrets = self.keys.secrets(key);
+            if secrets.any(|secret| secret.chars().count() < SECRET_CHARACTERS) {
                 return Err(format!(
-                    "the secret of API key {key:?} has fewer than {SECRET_CHARACTERS} characters, and could be \
+                    "a secret of API key {key:?} has fewer than {SECRET_CHARACTERS} characters, and could be \
                      guessed; `plenum make-key` makes a good one"
                 ));
             }
         }
+        self.check_webhooks()?;
         if self.workers > MOST_WORKERS {
             return Err(format!(
                 "workers is {}, but may be {MOST_WORKERS} at most",
@@ -111,7 +176,32 @@ impl Config {
                 self.worker_count()
             ));
         }
+        // What ends something is written down even then, and needs room.
+        if self.limits.waiting_commands > store::MOST_WAITING / 2 {
+            return Err(format!(
+                "limits.waiting_commands is {}, but may be {} at most",
+                self.limits.waiting_commands,
+                store::MOST_WAITING / 2
+            ));
+        }
         self.limits.check()
+    }
+
+    fn check_webhooks(&self) -> Result<(), String> {
+        if self.webhooks.len() > store::MOST_TARGETS {
+            return Err(format!(
+                "there may be {} webhooks at most",
+                store::MOST_TARGETS
+            ));
+        }
+        for (index, webhook) in self.webhooks.iter().enumerate() {
+            webhook.check(&self.keys)?;
+            let mut before = self.webhooks.iter().take(index);
+            if before.any(|other| other.url == webhook.url) {
+                return Err(format!("webhook {:?} is there twice", webhook.url));
+            }
+        }
+        Ok(())
     }
 
     fn check_development(&self) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What is served over HTTP: the page, the WebSocket, the lists, and what operators ask. It holds no state
 //! but counters and rates.
 
+pub(crate) mod api;
 mod development;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +11,14 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State, WebSocketUpgr
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
-use serde_json::json;
+use axum::routing::get;
+use axum::{Extension, Router};
+use protocol::{ErrorBody, ErrorCode};
+use signaling::{ApiRequest, ApiResult, Caller};
+use store::{Monitor, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::Keys;
 use crate::listener::Seat;
@@ -22,7 +26,7 @@ use crate::media_worker::MediaWorker;
 use crate::metrics::Metrics;
 use crate::node::NodeCommand;
 use crate::rate::AddressRates;
-use crate::{page, session};
+use crate::{health, page, session};
 
 /// Between what is answered with an error and what is not even read by the WebSocket library.
 const READ_BEYOND_LIMIT: usize = 4;
@@ -33,10 +37,31 @@ pub(crate) struct App {
     /// The configured keys, or the development key.
     pub(crate) keys: Keys,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+    /// For reading, and for events: what rooms do is written by the node alone.
+    pub(crate) store: Arc<Store>,
+    /// How the node's writing goes.
+    pub(crate) writing: Monitor,
     pub(crate) node: mpsc::Sender<NodeCommand>,
     pub(crate) workers: Vec<MediaWorker>,
     pub(crate) joins: Mutex<AddressRates>,
+    pub(crate) api: api::Api,
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Ask the rooms over HTTP. The answer comes when what it promises is committed.
+    pub(crate) async fn ask(&self, caller: Caller, request: ApiRequest) -> ApiResult {
+        let broken = || ErrorBody::new(ErrorCode::Internal, "the server is broken");
+        let (answer, answered) = oneshot::channel();
+        let command = NodeCommand::Api {
+            caller,
+            request: Box::new(request),
+            answer,
+        };
+        self.node.send(command).await.map_err(|_| broken())?;
+        answered.await.map_err(|_| broken())?
+    }
 }
 
 /// All that is served.
@@ -47,9 +72,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/api/rooms", get(rooms))
-        .route("/api/config", get(config))
-        .route("/api/dev/token", post(development::token))
+        .merge(api::router(app.clone()))
         .fallback(get(page::file))
         .layer(middleware::from_fn_with_state(app.clone(), count_refusals))
         .layer(DefaultBodyLimit::max(body_bytes))
@@ -120,6 +143,8 @@ fn is_allowed_origin(allowed: &[String], headers: &HeaderMap) -> bool {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let away = health::away_for(&app.writing, &app.clock);
+    app.metrics.set_store(&app.writing.figures(), away);
     let workers = app.workers.iter().map(MediaWorker::statistics);
     match app.metrics.page(workers) {
         Ok(page) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], page).into_response(),
@@ -137,26 +162,15 @@ async fn livez() -> &'static str {
 
 /// New clients may be sent here.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
-    match *app.stopping.borrow() {
-        false => "ready\n".into_response(),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    let most_waiting = app.config.limits.waiting_commands;
+    let check = match *app.stopping.borrow() {
+        false => health::check(&app.writing, &app.clock, most_waiting),
+        true => Err("stopping".into()),
+    };
+    match check {
+        Ok(()) => "ready\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
-}
-
-async fn rooms(State(app): State<Arc<App>>) -> Response {
-    let (answer, answered) = oneshot::channel();
-    if app.node.send(NodeCommand::LiveRooms(answer)).await.is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    match answered.await {
-        Ok(rooms) => ([(header::CACHE_CONTROL, "no-store")], Json(rooms)).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-/// What the page must know before it can ask for anything.
-async fn config(State(app): State<Arc<App>>) -> Response {
-    Json(json!({ "development": app.config.is_development() })).into_response()
 }
 
 #[cfg(test)]

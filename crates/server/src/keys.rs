@@ -16,21 +16,45 @@ pub(crate) const DEVELOPMENT_KEY: &str = "devkey";
 /// API keys with their secrets. Printed for debugging it shows the keys alone.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Keys(BTreeMap<String, String>);
+pub(crate) struct Keys(BTreeMap<String, Secrets>);
+
+/// The secrets of one key. The first signs; the others are good until they are taken away, so that a secret
+/// can be changed while tokens signed with the old one are about.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Secrets {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Secrets {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Secrets::One(secret) => std::slice::from_ref(secret),
+            Secrets::Several(secrets) => secrets,
+        }
+    }
+}
 
 impl Keys {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The secret that signs for a key.
     pub(crate) fn secret(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.secrets(key).next()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, secret)| (key.as_str(), secret.as_str()))
+    /// Every secret that is good for a key.
+    pub(crate) fn secrets(&self, key: &str) -> impl Iterator<Item = &str> {
+        let secrets = self.0.get(key).map(Secrets::as_slice);
+        secrets.unwrap_or_default().iter().map(String::as_str)
+    }
+
+    /// Every key.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 }
 
@@ -39,7 +63,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Keys {
         Self(
             pairs
                 .into_iter()
-                .map(|(key, secret)| (key.to_owned(), secret.to_owned()))
+                .map(|(key, secret)| (key.to_owned(), Secrets::One(secret.to_owned())))
                 .collect(),
         )
     }

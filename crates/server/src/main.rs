@@ -5,9 +5,12 @@ mod address;
 mod auth;
 mod clock;
 mod config;
+mod health;
 mod http;
+mod keeper;
 mod keys;
 mod listener;
+mod live_stream;
 mod logging;
 mod media_worker;
 mod metrics;
@@ -19,7 +22,9 @@ mod rate;
 mod request;
 mod run;
 mod session;
+mod sight;
 mod udp;
+mod webhooks;
 
 use clap::Parser;
 

@@ -4,6 +4,7 @@
 mod process;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use media::DropReason;
 use prometheus::core::Collector;
@@ -12,6 +13,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 use protocol::ErrorCode;
+use protocol::record::EndReason;
 use signaling::Counts;
 
 use crate::media_worker::WorkerStatistics;
@@ -57,6 +59,18 @@ table! {
     rooms: IntGauge, "plenum_rooms", [], "Rooms that are open.";
     participants: IntGauge, "plenum_participants", [], "Participants in rooms, those away included.";
     participants_away: IntGauge, "plenum_participants_away", [], "Participants whose signaling connection is lost and who may come back.";
+    participants_waiting: IntGauge, "plenum_participants_waiting", [], "People who wait to be let into a room.";
+    sessions: IntGauge, "plenum_sessions", [], "Sessions that run, in the lobby or live.";
+    sessions_started: IntCounter, "plenum_sessions_started_total", [], "Sessions that became live.";
+    sessions_ended: IntCounterVec, "plenum_sessions_ended_total", ["reason"], "Sessions that are over, by reason.";
+    go_live_conflicts: IntCounter, "plenum_go_live_conflicts_total", [], "Requests to begin a session, with a key of their own, in a room where one ran already: answered with that one.";
+    rooms_stuck: IntGauge, "plenum_rooms_stuck", [], "Rooms whose session runs in the database and nowhere else. Always 0, or a fault of Plenum's own.";
+    faults: IntCounter, "plenum_faults_total", [], "Rooms closed because what must hold in them did not; what led to it is in the data directory.";
+    store_commit_seconds: Histogram, "plenum_store_commit_seconds", [], "From a command to the commit of what it wrote.";
+    store_waiting: IntGauge, "plenum_store_waiting_commands", [], "Commands whose writes wait for the database.";
+    store_away_seconds: Gauge, "plenum_store_away_seconds", [], "How long the database has been away; 0 while it answers.";
+    store_refused: IntCounter, "plenum_store_refused_commands_total", [], "Commands whose writes the database refused: each a fault of Plenum's own.";
+    webhook_deliveries: IntCounterVec, "plenum_webhook_deliveries_total", ["result"], "Attempts to deliver an event to a webhook, by result: delivered, failed (and tried again later) or given_up.";
     peers: IntGaugeVec, "plenum_peers", ["state"], "Peer connections, by state: connecting (ICE and DTLS are not done) or connected.";
     tracks: IntGauge, "plenum_tracks", [], "Published tracks that have a media section.";
     subscriptions: IntGauge, "plenum_subscriptions", [], "Tracks that are forwarded, counted once for each receiver.";
@@ -91,13 +105,17 @@ table! {
 }
 
 /// Reasons of `plenum_http_refused_total`.
-pub(crate) const HTTP_REASONS: [&str; 5] = [
+pub(crate) const HTTP_REASONS: [&str; 6] = [
     "connections",
     "connections_per_address",
     "body_bytes",
     "header_time",
+    "live_subscribers",
     "origin",
 ];
+
+/// Results of `plenum_webhook_deliveries_total`.
+const WEBHOOK_RESULTS: [&str; 3] = ["delivered", "failed", "given_up"];
 
 impl Metrics {
     /// All metrics, each with its labels at zero: a graph of what has not happened yet is a line, not a gap.
@@ -113,6 +131,12 @@ impl Metrics {
         for reason in HTTP_REASONS {
             metrics.http_refused.with_label_values(&[reason]);
         }
+        for reason in EndReason::ALL {
+            metrics.sessions_ended.with_label_values(&[reason.as_str()]);
+        }
+        for result in WEBHOOK_RESULTS {
+            metrics.webhook_deliveries.with_label_values(&[result]);
+        }
         metrics
             .build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -125,6 +149,16 @@ impl Metrics {
         self.rooms.set(as_gauge(counts.rooms));
         self.participants.set(as_gauge(counts.participants));
         self.participants_away.set(as_gauge(counts.away));
+        self.participants_waiting.set(as_gauge(counts.waiting));
+        self.sessions.set(as_gauge(counts.running_sessions));
+        raise(&self.go_live_conflicts, counts.go_live_conflicts);
+    }
+
+    /// What the store's writer has done and has to do, and for how long the database has been away.
+    pub(crate) fn set_store(&self, figures: &store::Figures, away: Duration) {
+        self.store_waiting.set(as_gauge(figures.waiting));
+        self.store_away_seconds.set(away.as_secs_f64());
+        raise(&self.store_refused, figures.refused + figures.turned_away);
     }
 
     /// The page for Prometheus, with what the workers counted so far.

@@ -1,18 +1,28 @@
 //! The node: one loop that owns the rooms, and carries out what they ask. It decides nothing itself but
-//! which worker serves a room.
+//! which worker serves a room, and that nothing begins while too much waits for the database.
 
+mod askers;
+mod commits;
+mod connections;
+mod guard;
+mod perform;
 mod translate;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{ConnectionId, LiveRoom, RoomId, ServerMessage};
-use signaling::{Command, Effect, MediaEffect, Request, Rooms};
+use protocol::{ConnectionId, ErrorBody, ErrorCode, LiveRoom, RoomId, ServerMessage, Timestamp};
+use signaling::{ApiCommand, ApiRequest, ApiResult, Caller, Command, Effect, Request, Rooms};
+use store::{Outcome, Writer};
 use tokio::sync::{mpsc, oneshot};
 
+use self::askers::Askers;
+use self::commits::Commits;
+use self::connections::Connections;
+use self::guard::{Guard, caught};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::outbox::{Outbox, text_of};
+use crate::outbox::Outbox;
 use crate::placement::Placement;
 
 /// What the node is asked.
@@ -31,37 +41,72 @@ pub(crate) enum NodeCommand {
     },
     /// A connection that asked to join is closed or lost.
     Disconnected { connection: ConnectionId },
+    /// Somebody asks over HTTP. Whoever goes away before the answer loses the answer alone.
+    Api {
+        caller: Caller,
+        request: Box<ApiRequest>,
+        answer: oneshot::Sender<ApiResult>,
+    },
     /// Which rooms are live?
     LiveRooms(oneshot::Sender<Vec<LiveRoom>>),
-    /// Say goodbye to everybody, and answer when all goodbyes are in the outboxes.
+    /// How many sessions run, and how many rooms are stuck?
+    Running(oneshot::Sender<Running>),
+    /// Say goodbye to everybody, end what runs, and answer when that is written down.
     Stop(oneshot::Sender<()>),
+}
+
+/// What runs, as the rooms know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Running {
+    /// Sessions in the lobby or live.
+    pub(crate) sessions: usize,
+    /// Rooms that cannot go on by themselves: always 0.
+    pub(crate) stuck: usize,
 }
 
 /// The rooms, and what is needed to do as they ask.
 pub(crate) struct Node {
     clock: Clock,
+    /// When the command was given whose effects are being carried out.
+    handled_at: Timestamp,
     rooms: Rooms,
-    /// As many as there are WebSockets that asked to join.
-    connections: HashMap<ConnectionId, Arc<Outbox>>,
+    connections: Connections,
+    askers: Askers,
+    writer: Writer,
+    commits: Commits<Outcome>,
+    most_commits: usize,
+    guard: Guard,
     placement: Placement,
     workers: Vec<mpsc::Sender<media::Command>>,
     metrics: Arc<Metrics>,
+    /// Asked to stop: told when everything is committed.
+    stopping: Option<oneshot::Sender<()>>,
 }
 
 impl Node {
     pub(crate) fn new(
+        config: &Config,
+        clock: Clock,
         rooms: Rooms,
+        writer: Writer,
         workers: Vec<mpsc::Sender<media::Command>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let placement = Placement::new(workers.len());
+        let limits = &config.limits;
         Self {
-            clock: Clock::start(),
+            clock,
+            handled_at: clock.now(),
             rooms,
-            connections: HashMap::new(),
-            placement,
+            connections: Connections::new(limits.outbox_messages, limits.outbox_bytes),
+            askers: Askers::default(),
+            writer,
+            commits: Commits::new(),
+            most_commits: limits.waiting_commands,
+            guard: Guard::new(&config.data_dir),
+            placement: Placement::new(workers.len()),
             workers,
             metrics,
+            stopping: None,
         }
     }
 
@@ -88,10 +133,8 @@ impl Node {
                     None => return,
                 },
                 Some(event) = events.recv() => self.handle_event(event).await,
-                () = timeout => {
-                    let effects = self.rooms.handle_timeout(self.clock.now());
-                    self.perform(effects).await;
-                }
+                settled = self.commits.next() => self.handle_settled(settled).await,
+                () = timeout => self.handle_timeout().await,
             }
             self.metrics.set_counts(self.rooms.counts());
         }
@@ -100,8 +143,11 @@ impl Node {
     async fn handle_command(&mut self, command: NodeCommand) {
         match command {
             NodeCommand::Join { outbox, join } => {
-                self.connections.insert(join.connection, outbox);
-                self.handle(Command::Join(join)).await;
+                self.connections.open(join.connection, outbox);
+                match self.may_begin() {
+                    Ok(()) => self.handle(Command::Join(join)).await,
+                    Err(error) => self.refuse(join.connection, join.request_id, error).await,
+                }
             }
             NodeCommand::Request {
                 connection,
@@ -109,29 +155,83 @@ impl Node {
                 request,
             } => {
                 // Of one that the rooms closed while this was on its way.
-                if self.connections.contains_key(&connection) {
-                    self.handle(Command::Request {
-                        connection,
-                        request_id,
-                        request,
-                    })
-                    .await;
+                if !self.connections.is_open(connection) {
+                    return;
                 }
+                if begins_something(&request)
+                    && let Err(error) = self.may_begin()
+                {
+                    return self.refuse(connection, request_id, error).await;
+                }
+                self.handle(Command::Request {
+                    connection,
+                    request_id,
+                    request,
+                })
+                .await;
             }
             NodeCommand::Disconnected { connection } => {
-                if self.connections.remove(&connection).is_some() {
+                if self.connections.remove(connection) {
                     self.handle(Command::Disconnected { connection }).await;
                 }
             }
+            NodeCommand::Api {
+                caller,
+                request,
+                answer,
+            } => {
+                if let Err(error) = self.may_begin() {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(Err(error));
+                    return;
+                }
+                let Some(asker) = self.askers.open(answer) else {
+                    return;
+                };
+                let command = ApiCommand {
+                    asker,
+                    caller,
+                    request: *request,
+                };
+                self.handle(Command::Api(Box::new(command))).await;
+            }
             NodeCommand::LiveRooms(answer) => {
-                // Whoever asked may have gone.
                 let _ = answer.send(self.rooms.live_rooms());
+            }
+            NodeCommand::Running(answer) => {
+                let _ = answer.send(Running {
+                    sessions: self.rooms.counts().running_sessions,
+                    stuck: self.rooms.stuck(),
+                });
             }
             NodeCommand::Stop(answer) => {
                 self.handle(Command::Stop).await;
-                let _ = answer.send(());
+                self.stopping = Some(answer);
+                self.tell_when_stopped();
             }
         }
+    }
+
+    /// Whether something may begin that has to be written down.
+    fn may_begin(&self) -> Result<(), ErrorBody> {
+        if self.stopping.is_some() {
+            let sentence = "the server is being stopped";
+            return Err(ErrorBody::new(ErrorCode::Unavailable, sentence));
+        }
+        if self.commits.len() >= self.most_commits {
+            let sentence = "the database is away, and too much waits for it";
+            return Err(ErrorBody::new(ErrorCode::Unavailable, sentence));
+        }
+        Ok(())
+    }
+
+    async fn refuse(&mut self, to: ConnectionId, request_id: Option<u32>, error: ErrorBody) {
+        let message = ServerMessage::Error(error.in_answer_to(request_id));
+        self.perform(vec![Effect::Send {
+            to: vec![to],
+            message,
+        }])
+        .await;
     }
 
     async fn handle_event(&mut self, event: media::Event) {
@@ -159,101 +259,122 @@ impl Node {
         }
     }
 
+    /// The time for one command, which its effects bear.
+    fn now(&mut self) -> Timestamp {
+        self.handled_at = self.clock.now();
+        self.handled_at
+    }
+
     async fn handle(&mut self, command: Command) {
-        let effects = self.rooms.handle(self.clock.now(), command);
-        self.perform(effects).await;
-    }
-
-    /// Carry out effects in order; those that follow from clients too slow for them come after.
-    async fn perform(&mut self, effects: Vec<Effect>) {
-        let mut effects = effects;
-        while !effects.is_empty() {
-            let mut too_slow = Vec::new();
-            for effect in effects {
-                self.perform_one(effect, &mut too_slow).await;
-            }
-            effects = Vec::new();
-            for connection in too_slow {
-                if self.connections.remove(&connection).is_some() {
-                    effects.extend(
-                        self.rooms
-                            .handle(self.clock.now(), Command::Disconnected { connection }),
-                    );
-                }
-            }
-        }
-    }
-
-    async fn perform_one(&mut self, effect: Effect, too_slow: &mut Vec<ConnectionId>) {
-        match effect {
-            Effect::Send { to, message } => self.send(&to, &message, too_slow),
-            Effect::Close { connection } => {
-                if let Some(outbox) = self.connections.remove(&connection) {
-                    outbox.close();
-                }
-            }
-            Effect::RoomOpened { room, name } => {
-                let worker = self.placement.open_room(room);
-                tracing::info!(%room, worker, "room opened");
-                tracing::debug!(%room, %name, "its name");
-            }
-            Effect::RoomClosed { room } => {
-                self.placement.close_room(room);
-                tracing::info!(%room, "room closed");
-            }
-            Effect::Media { room, effect } => self.tell_worker(room, effect).await,
-        }
-    }
-
-    /// Written once, whoever many it is for.
-    fn send(&self, to: &[ConnectionId], message: &ServerMessage, too_slow: &mut Vec<ConnectionId>) {
-        let text = text_of(message);
-        for &connection in to {
-            let Some(outbox) = self.connections.get(&connection) else {
-                continue;
-            };
-            match message {
-                ServerMessage::Goodbye(goodbye) => {
-                    outbox.push_goodbye(text.clone(), goodbye.code, goodbye.reconnect);
-                    continue;
-                }
-                ServerMessage::Error(error) => self
-                    .metrics
-                    .refused
-                    .with_label_values(&[error.code.as_str()])
-                    .inc(),
-                ServerMessage::Joined(_) | ServerMessage::Resumed(_) => {
-                    self.handle_joined(connection, outbox)
-                }
-                _ => {}
-            }
-            if outbox.push(text.clone()).is_err() {
-                too_slow.push(connection);
-            }
-        }
-    }
-
-    fn handle_joined(&self, connection: ConnectionId, outbox: &Outbox) {
-        outbox.set_joined();
-        if let Some((room, participant)) = self.rooms.participant_of(connection) {
-            tracing::info!(%connection, %room, %participant, "joined");
-        }
-    }
-
-    async fn tell_worker(&mut self, room: RoomId, effect: MediaEffect) {
-        let Some(worker) = self.placement.worker_of(room) else {
-            debug_assert!(false, "a media effect for room {room}, which is not open");
-            return;
+        let room = self.rooms.room_for(&command);
+        let asker = match &command {
+            Command::Api(command) => Some(command.asker),
+            _ => None,
         };
-        match &effect {
-            MediaEffect::OpenPeer { peer, .. } => self.placement.open_peer(*peer, worker),
-            MediaEffect::ClosePeer { peer } => self.placement.close_peer(*peer),
-            _ => {}
+        let (now, rooms) = (self.now(), &mut self.rooms);
+        match caught(|| rooms.handle(now, command)) {
+            Ok(effects) => {
+                let room = room.or_else(|| opened_in(&effects));
+                self.perform(effects).await;
+                let sound = room.map_or(Ok(()), |room| self.guard.check(&self.rooms, room));
+                if let (Err(fault), Some(room)) = (sound, room) {
+                    self.close_faulty(room, &fault).await;
+                }
+            }
+            Err(fault) => {
+                if let Some(asker) = asker {
+                    let error = ErrorBody::new(ErrorCode::Internal, "a fault of the server's own");
+                    self.askers.reply(asker, None, Err(error));
+                }
+                match room {
+                    Some(room) => self.close_faulty(room, &fault).await,
+                    None => self.close_all_faulty(&fault).await,
+                }
+            }
         }
-        // Waits while the worker is busy: clients are then read more slowly. A worker never waits for the
-        // node, so the two cannot wait for each other. One that is gone takes the process with it.
-        let _ = self.workers[worker]
-            .send(translate::command(room, effect))
-            .await;
+    }
+
+    async fn handle_timeout(&mut self) {
+        let (now, rooms) = (self.now(), &mut self.rooms);
+        match caught(|| rooms.handle_timeout(now)) {
+            Ok(effects) => self.perform(effects).await,
+            Err(fault) => self.close_all_faulty(&fault).await,
+        }
+    }
+
+    /// Something in a room is not as it must be: this room ends, and nothing else does.
+    async fn close_faulty(&mut self, room: RoomId, fault: &str) {
+        tracing::error!(%room, fault, "the room is closed: this is a fault of Plenum's own");
+        self.metrics.faults.inc();
+        let now = self.now();
+        self.guard
+            .write_down(now, room, &self.rooms.recent_commands(room));
+        let rooms = &mut self.rooms;
+        match caught(|| rooms.close_faulty(now, room)) {
+            Ok(effects) => self.perform(effects).await,
+            Err(fault) => {
+                tracing::error!(%room, fault, "what was left of the room cannot be ended")
+            }
+        }
+    }
+
+    /// Something is wrong in a room, and it is not known in which.
+    async fn close_all_faulty(&mut self, fault: &str) {
+        let rooms = &self.rooms;
+        let is_faulty = |room: &RoomId| caught(|| rooms.check_invariants_of(*room)).is_err();
+        let faulty: Vec<RoomId> = rooms.ids().filter(is_faulty).collect();
+        if faulty.is_empty() {
+            tracing::error!(
+                fault,
+                "a command was not carried out: this is a fault of Plenum's own"
+            );
+            self.metrics.faults.inc();
+        }
+        for room in faulty {
+            self.close_faulty(room, fault).await;
+        }
+    }
+
+    fn tell_when_stopped(&mut self) {
+        if self.commits.len() == 0
+            && let Some(answer) = self.stopping.take()
+        {
+            let _ = answer.send(());
+        }
     }
 }
+
+fn opened_in(effects: &[Effect]) -> Option<RoomId> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::RoomOpened { room, .. } => Some(*room),
+        _ => None,
+    })
+}
+
+/// What begins something that is to be written down, and may as well begin a little later. What ends
+/// something is never refused.
+fn begins_something(request: &Request) -> bool {
+    match request {
+        Request::Publish { .. }
+        | Request::OpenLobby(_)
+        | Request::GoLive(_)
+        | Request::Admit { .. }
+        | Request::SetLocked { .. }
+        | Request::HandOver { .. } => true,
+        Request::Offer { .. }
+        | Request::Unpublish { .. }
+        | Request::Mute { .. }
+        | Request::UpdateState(_)
+        | Request::SetSubscription { .. }
+        | Request::LiveStatus
+        | Request::Leave
+        | Request::EndSession { .. }
+        | Request::Deny { .. }
+        | Request::Remove { .. }
+        | Request::AskToUnmute { .. }
+        | Request::LowerHand { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

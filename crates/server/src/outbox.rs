@@ -2,9 +2,9 @@
 //! never waits for the reader, and never touches the socket.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use axum::extract::ws::Utf8Bytes;
 use protocol::{ErrorBody, ErrorCode, Goodbye, ServerMessage};
@@ -29,9 +29,18 @@ pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
     has_more: Notify,
     is_closing: watch::Sender<bool>,
-    has_joined: AtomicBool,
+    entry: Entry,
     most_messages: usize,
     most_bytes: usize,
+}
+
+/// How far somebody has come into a room.
+#[derive(Debug, Default)]
+struct Entry {
+    /// They are in, or wait; that is being written down, and they are told after it.
+    is_decided: AtomicBool,
+    /// When they were told.
+    told: OnceLock<Instant>,
 }
 
 #[derive(Debug)]
@@ -58,7 +67,7 @@ impl Outbox {
             waiting: Mutex::new(waiting),
             has_more: Notify::new(),
             is_closing: watch::Sender::new(false),
-            has_joined: AtomicBool::new(false),
+            entry: Entry::default(),
             most_messages,
             most_bytes,
         }
@@ -176,13 +185,25 @@ impl Outbox {
         self.waiting().goodbye
     }
 
-    /// `joined` or `resumed` is on its way to this connection.
-    pub(crate) fn set_joined(&self) {
-        self.has_joined.store(true, Ordering::Release);
+    /// `joined`, `resumed` or `waiting` follows as soon as what it promises is committed.
+    pub(crate) fn set_entering(&self) {
+        self.entry.is_decided.store(true, Ordering::Release);
     }
 
-    pub(crate) fn has_joined(&self) -> bool {
-        self.has_joined.load(Ordering::Acquire)
+    /// `joined`, `resumed` or `waiting` is on its way to this connection.
+    pub(crate) fn set_joined(&self) {
+        self.set_entering();
+        let _ = self.entry.told.set(Instant::now());
+    }
+
+    /// A `join` of this connection was granted.
+    pub(crate) fn has_entered(&self) -> bool {
+        self.entry.is_decided.load(Ordering::Acquire)
+    }
+
+    /// When the client was first told so.
+    pub(crate) fn joined_at(&self) -> Option<Instant> {
+        self.entry.told.get().copied()
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {

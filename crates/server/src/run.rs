@@ -7,24 +7,29 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use signaling::Rooms;
+use store::{Location, Settings, Store, Writer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::address::{candidates, media_bind_address};
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::http::api::{Api, watch_live};
 use crate::http::{App, router};
 use crate::keys::{DEVELOPMENT_KEY, Keys, development_secret};
 use crate::media_worker::MediaWorker;
 use crate::metrics::Metrics;
 use crate::node::{Node, NodeCommand};
 use crate::rate::AddressRates;
-use crate::{listener, udp};
+use crate::{keeper, listener, udp, webhooks};
 
 /// Commands of all sessions that may wait before the sessions wait.
 const WAITING_COMMANDS: usize = 1_024;
 /// For goodbyes to reach everybody, before the process ends.
 const STOPPING: Duration = Duration::from_secs(3);
+/// For the end of what runs to be written down.
+const STORING: Duration = Duration::from_secs(5);
 
 /// Run until a signal ends it.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
@@ -41,26 +46,36 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let (node, commands) = mpsc::channel(WAITING_COMMANDS);
     let (stop, stopping) = watch::channel(false);
 
-    let rooms = Rooms::new(config.limits.signaling());
+    let clock = Clock::start();
+    let store = open_store(&config).await?;
+    let stored = store.recover(clock.now()).await?;
+    let rooms = Rooms::restore(config.limits.signaling(), stored);
+    let writer = Writer::start(store.clone(), move || clock.now());
+    let writing = writer.monitor();
     let to_workers = workers
         .iter()
         .map(|worker| worker.commands.clone())
         .collect();
-    let mut node_task =
-        tokio::spawn(Node::new(rooms, to_workers, metrics.clone()).run(commands, worker_events));
+    let node_of_rooms = Node::new(&config, clock, rooms, writer, to_workers, metrics.clone());
+    let mut node_task = tokio::spawn(node_of_rooms.run(commands, worker_events));
 
     let joins = Mutex::new(AddressRates::new(
         Instant::now(),
         config.limits.joins_per_address_per_second,
     ));
     let limits = config.limits.clone();
+    let api = Api::new(&limits);
     let app = Arc::new(App {
         config,
         keys,
         metrics: metrics.clone(),
+        clock,
+        store,
+        writing,
         node,
         workers,
         joins,
+        api,
         stopping,
     });
     let accepting = tokio::spawn(listener::serve(
@@ -69,6 +84,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         limits,
         metrics,
     ));
+    let keeping = tokio::spawn(keeper::keep(app.clone()));
+    let watching = tokio::spawn(watch_live(app.clone()));
+    webhooks::start(&app)?;
     announce(&app, address);
 
     tokio::select! {
@@ -80,7 +98,30 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     stop.send_replace(true);
     say_goodbye(&app).await;
     accepting.abort();
+    keeping.abort();
+    watching.abort();
     Ok(())
+}
+
+/// The database, opened by this server alone.
+async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
+    let url = config.database_url.as_ref().map(DatabaseUrl::as_str);
+    let location = Location::of(&config.data_dir, url)?;
+    let webhooks = config.webhooks.iter();
+    let settings = Settings {
+        targets: webhooks.map(|webhook| webhook.url.clone()).collect(),
+    };
+    match Store::open(location, settings).await {
+        Ok(store) => {
+            tracing::info!(database = %store.location(), "store");
+            Ok(Arc::new(store))
+        }
+        Err(error @ (store::Error::InUse(_) | store::Error::Newer(_))) => Err(error.into()),
+        Err(error) => bail!(
+            "{error}; choose another place with --data-dir, or another database with --database-url, \
+             PLENUM_DATABASE_URL, or database_url in the configuration file"
+        ),
+    }
 }
 
 async fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -179,23 +220,32 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Everybody is told, and gets a little time to hear it.
+/// Everybody is told, and gets a little time to hear it; what runs is ended, and written down.
 async fn say_goodbye(app: &App) {
     tracing::info!("stopping");
+    let start = tokio::time::Instant::now();
     let (answer, answered) = oneshot::channel();
-    let deadline = tokio::time::Instant::now() + STOPPING;
-    let goodbyes = async {
+    let stop = async {
         if app.node.send(NodeCommand::Stop(answer)).await.is_ok() {
             let _ = answered.await;
         }
-        while app.metrics.websocket_connections.get() > 0 {
+    };
+    let goodbyes = async {
+        let connections = &app.metrics.websocket_connections;
+        while connections.get() > 0 {
+            if start.elapsed() > STOPPING {
+                let left = connections.get();
+                return tracing::warn!(left, "not everybody took their goodbye");
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    if tokio::time::timeout_at(deadline, goodbyes).await.is_err() {
+    let (stored, ()) = tokio::join!(tokio::time::timeout(STORING, stop), goodbyes);
+    if stored.is_err() {
+        let commands = app.writing.figures().waiting;
         tracing::warn!(
-            left = app.metrics.websocket_connections.get(),
-            "not everybody took their goodbye"
+            commands,
+            "not everything is written down: the next start ends what ran"
         );
     }
 }

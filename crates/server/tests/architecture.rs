@@ -26,13 +26,23 @@ const SIBLINGS: &[(&str, &[&str], &str)] = &[
         "which packet goes where is decided without knowing a room",
     ),
     (
+        "store",
+        &["protocol"],
+        "it keeps what it is told, and nothing in it decides what that is",
+    ),
+    (
+        "sim",
+        &["protocol", "signaling"],
+        "a world without a socket, a file or a clock, so that a seed is a run",
+    ),
+    (
         "load-tester",
         &["protocol"],
         "an outside witness shares nothing with the server but the words on the wire",
     ),
     (
         "server",
-        &["protocol", "signaling", "media", "load-tester"],
+        &["protocol", "signaling", "media", "store", "load-tester"],
         "the rim holds all together",
     ),
 ];
@@ -48,26 +58,28 @@ const OWNERS: &[(&[&str], &[&str], &str)] = &[
             "futures-util",
             "tokio-tungstenite",
         ],
-        &["server", "load-tester"],
+        &["server", "store", "load-tester"],
         "a state machine waits for nothing: its caller does",
     ),
     (
         &["socket2", "quinn-udp", "if-addrs", "rlimit"],
-        &["server"],
-        "sockets are opened at the rim",
+        &["server", "load-tester"],
+        "sockets are opened at the rim, and by those who knock at it",
     ),
     (
-        &[
-            "axum",
-            "hyper",
-            "hyper-util",
-            "rust-embed",
-            "jsonwebtoken",
-            "clap",
-            "toml",
-        ],
+        &["axum", "hyper", "hyper-util", "rust-embed", "toml"],
         &["server"],
         "HTTP, tokens and settings are the rim's",
+    ),
+    (
+        &["clap", "jsonwebtoken"],
+        &["server", "load-tester"],
+        "a library has no command line, and signs and verifies nothing",
+    ),
+    (
+        &["sqlx", "rusqlite"],
+        &["store", "server"],
+        "one crate knows the database's words; the tests of the rim hold its lock",
     ),
     (
         &["prometheus"],

@@ -17,6 +17,7 @@ fn figure(words: &str, key: &str) -> i64 {
         Some("KiB") => number * 1024,
         Some("MiB") => number * 1024 * 1024,
         Some("s") if key.ends_with("_ms") => number * 1000,
+        Some("minutes") if key.ends_with("_ms") => number * 60_000,
         _ => number,
     }
 }

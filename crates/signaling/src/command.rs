@@ -3,11 +3,15 @@
 
 use protocol::{
     ConnectionId, Identity, MediaSection, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
-    RoomName, StateUpdate, TrackId,
+    RoomName, SessionId, StateUpdate, TrackId,
 };
 
+use serde::{Deserialize, Serialize};
+
+use crate::api::ApiCommand;
+
 /// What is asked of `Rooms`, by a client or by the media plane.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// A connection with a verified token enters a room.
     Join(Box<Join>),
@@ -25,6 +29,8 @@ pub enum Command {
         /// Which.
         connection: ConnectionId,
     },
+    /// Somebody asks over HTTP. Exactly one `Reply` answers.
+    Api(Box<ApiCommand>),
     /// The media plane reports.
     Media(MediaEvent),
     /// The server is being stopped: everybody is told, and their connections closed.
@@ -32,7 +38,7 @@ pub enum Command {
 }
 
 /// A connection with a verified token enters a room.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
     /// The connection.
     pub connection: ConnectionId,
@@ -51,18 +57,20 @@ pub struct Join {
 }
 
 /// Ids and a secret for what a join may create, unused before.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fresh {
     /// For the room, if it is not open.
     pub room: RoomId,
     /// For the participant, if they are new.
     pub participant: ParticipantId,
+    /// For the session that begins by itself in a room that is nobody's.
+    pub session: SessionId,
     /// The secret for coming back: unguessable.
     pub resume_token: String,
 }
 
 /// What a verified token says of its bearer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
     /// Who.
     pub identity: Identity,
@@ -79,7 +87,7 @@ pub struct Claims {
 }
 
 /// What may be done in a room: the token's `video` grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permissions {
     /// `canPublish`: tracks.
     pub publish: bool,
@@ -94,7 +102,7 @@ pub struct Permissions {
 }
 
 /// What a connection that has joined asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// Answer this offer.
     Offer {
@@ -137,10 +145,65 @@ pub enum Request {
     LiveStatus,
     /// Go for good.
     Leave,
+    /// Let guests gather.
+    OpenLobby(Start),
+    /// Make the session live.
+    GoLive(Start),
+    /// End the session for all.
+    EndSession {
+        /// Which; left out: whichever runs.
+        session: Option<SessionId>,
+    },
+    /// Let these in who wait.
+    Admit {
+        /// Who.
+        participants: Vec<ParticipantId>,
+    },
+    /// Send these away who wait.
+    Deny {
+        /// Who.
+        participants: Vec<ParticipantId>,
+    },
+    /// Put somebody out.
+    Remove {
+        /// Who.
+        participant: ParticipantId,
+        /// For ever.
+        ban: bool,
+    },
+    /// Let nobody new in, or let them in again.
+    SetLocked {
+        /// Locked from now on.
+        locked: bool,
+    },
+    /// Make somebody else the host.
+    HandOver {
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// Ask a track's owner to unmute it.
+    AskToUnmute {
+        /// Which.
+        track: TrackId,
+    },
+    /// Lower somebody's hand.
+    LowerHand {
+        /// Whose.
+        participant: ParticipantId,
+    },
+}
+
+/// A session is to begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Made by the client: the same key never makes a second session.
+    pub key: String,
+    /// For the session, if there is none yet.
+    pub fresh_session: SessionId,
 }
 
 /// What the media plane reports.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MediaEvent {
     /// An offer is answered.
     Answered {

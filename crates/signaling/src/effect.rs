@@ -1,8 +1,11 @@
 //! What `Rooms` asks of the world, in the order in which it is to be done.
 
+use protocol::record::Write;
 use protocol::{
     ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind,
 };
+
+use crate::api::{ApiResult, AskerId};
 
 /// What `Rooms` asks of the world. A refusal is an effect like any other: a `Send` of an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +17,23 @@ pub enum Effect {
         /// The message.
         message: ServerMessage,
     },
+    /// Send a message that promises something: only when every `Write` asked for until now is committed.
+    /// Whatever is for this connection afterwards waits behind it.
+    Acknowledge {
+        /// To whom.
+        to: ConnectionId,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// Answer an HTTP request, when every `Write` asked for until now is committed.
+    Reply {
+        /// Which request.
+        asker: AskerId,
+        /// The answer.
+        result: ApiResult,
+    },
+    /// Write this down. All writes of one command are one transaction.
+    Write(Write),
     /// Close a connection, after what was sent to it. No `Disconnected` is owed for it.
     Close {
         /// Which.

@@ -1,28 +1,43 @@
 //! How one enters a room, and comes back to it. It decides who gets the whole room and who only what was
-//! missed; whether there is room at all is decided in `rooms`.
+//! missed; whether one may enter at all is decided in `entrance`.
 
-use protocol::{Change, ConnectionId, Joined, ParticipantId, Resumed, ServerMessage};
+use protocol::{ConnectionId, Joined, ParticipantId, Resumed, ServerMessage, SessionId};
 
-use crate::Join;
 use crate::index::Seat;
 use crate::participant::{Participant, Presence};
 use crate::peer::Media;
 use crate::room::{Audience, Room};
-use crate::turn::{Turn, taken_over};
+use crate::turn::{Turn, milliseconds, taken_over};
+use crate::{Effect, Join};
 
 impl Room {
-    /// Somebody new: the room is told, and they are told the room.
-    pub(crate) fn enter(&mut self, turn: &mut Turn<'_>, join: Join) {
-        let seat = Seat(self.next_seat);
-        self.next_seat += 1;
-        let connection = join.connection;
-        let participant = Participant::new(turn.now, join);
-        let view = participant.view();
+    /// Somebody comes in: the room is told, and they are told the room.
+    pub(crate) fn enter(
+        &mut self,
+        turn: &mut Turn<'_>,
+        participant: Participant,
+        fresh_session: SessionId,
+    ) {
+        let Some(connection) = participant.connection() else {
+            return;
+        };
+        if !self.is_open {
+            self.is_open = true;
+            turn.index.open_rooms += 1;
+            turn.effects.push(Effect::RoomOpened {
+                room: self.record.id,
+                name: self.record.name.clone(),
+            });
+        }
+        self.begin_by_itself(turn, fresh_session);
+        let seat = self.next_seat();
         turn.index.connections.insert(connection, turn.place(seat));
         self.seats.insert(participant.identity.clone(), seat);
         self.participants.insert(seat, participant);
-        let change = Change::ParticipantJoined { participant: view };
-        self.tell(turn, seat, change, Audience::EveryoneBut(seat));
+        self.open_attendance(turn, seat);
+        self.tell_joined(turn, seat);
+        self.know_room();
+        self.tell_room(turn, Audience::EveryoneBut(seat));
         self.send_joined(turn, seat, connection, false);
     }
 
@@ -87,7 +102,9 @@ impl Room {
     pub(crate) fn leave_old_connection(&mut self, turn: &mut Turn<'_>, seat: Seat) {
         match self.participant(seat).presence {
             Presence::Present { connection } => turn.say_goodbye(connection, taken_over()),
-            Presence::Away { until } => drop(turn.index.away.remove(&(until, turn.place(seat)))),
+            Presence::Away { until, .. } => {
+                turn.index.away.remove(&(until, turn.place(seat)));
+            }
         }
     }
 
@@ -100,7 +117,7 @@ impl Room {
     }
 
     fn take_over_claims(&mut self, turn: &mut Turn<'_>, seat: Seat, join: Join) {
-        let before = self.participant(seat).view();
+        let before = self.view(self.participant(seat));
         let live = crate::live::live_of(self.participant(seat));
         let participant = self.participant_mut(seat);
         participant.come_back(join);
@@ -116,6 +133,8 @@ impl Room {
         }
         self.tell_update(turn, seat, &before, Audience::EveryoneBut(seat));
         self.tell_live(turn, seat, live, Audience::EveryoneBut(seat));
+        // The host is back.
+        self.tell_room(turn, Audience::EveryoneBut(seat));
         self.reconcile_subscriptions(turn, seat);
     }
 
@@ -152,14 +171,12 @@ impl Room {
         rejoined: bool,
     ) {
         let participant = self.participant(seat);
-        let milliseconds =
-            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let joined = Joined {
             room: self.info(),
             participant_id: participant.id,
             participants: self
                 .visible_to(Some(seat))
-                .map(|(_, participant)| participant.view())
+                .map(|(_, participant)| self.view(participant))
                 .collect(),
             live: self.live_for(seat),
             last_change: self.log.last(),
@@ -168,7 +185,7 @@ impl Room {
             ping_interval_ms: milliseconds(turn.limits.ping_interval),
             ping_timeout_ms: milliseconds(turn.limits.ping_timeout),
         };
-        turn.send(vec![connection], ServerMessage::Joined(Box::new(joined)));
+        turn.acknowledge(connection, ServerMessage::Joined(Box::new(joined)));
         if !self.speaking.told.is_empty() {
             self.send_speakers(turn, connection);
         }

@@ -7,28 +7,45 @@
 // clippy.toml names the methods; a `for` over a hash map is named here.
 #![warn(clippy::iter_over_hash_type)]
 
+mod api;
+mod book;
 mod command;
 mod effect;
+mod entrance;
+mod fault;
+mod host;
 mod index;
 mod invariants;
 mod join;
+mod leaving;
 mod limits;
 mod live;
 mod log;
 mod media_event;
+mod moderation;
 mod offer;
 mod participant;
 mod peer;
+mod people;
+mod presence;
 mod publication;
+mod recent;
+mod requests;
 mod room;
 mod rooms;
+mod session;
+mod sessions;
 mod speaking;
 mod subscription;
 mod turn;
+mod upkeep;
 mod view;
+mod waiting;
 
-pub use command::{Claims, Command, Fresh, Join, MediaEvent, Permissions, Request};
+pub use api::{ApiCommand, ApiReply, ApiRequest, ApiResult, AskerId, Caller, RoomDetails, RoomRef};
+pub use command::{Claims, Command, Fresh, Join, MediaEvent, Permissions, Request, Start};
 pub use effect::{Effect, MediaEffect};
 pub use limits::Limits;
+pub use recent::Recorded;
 pub use rooms::Rooms;
 pub use view::{Counts, RoomView};

@@ -27,6 +27,11 @@ impl ChangeLog {
         numbered
     }
 
+    /// Nobody is left who could come back: nothing is kept. The numbers go on.
+    pub(crate) fn forget(&mut self) {
+        self.kept = VecDeque::new();
+    }
+
     /// The number of the last change; 0 before the first.
     pub(crate) fn last(&self) -> u64 {
         self.last

@@ -157,6 +157,14 @@ impl Room {
             muted,
         });
         turn.index.tracks.insert(id, turn.place(seat));
+        if let Some(track) = self
+            .participant(seat)
+            .tracks()
+            .iter()
+            .find(|of| of.id == id)
+        {
+            self.note_published(turn, seat, track);
+        }
         let published = ServerMessage::Published {
             mid,
             track: view.clone(),
@@ -185,7 +193,8 @@ impl Room {
         track: TrackId,
         publish: PendingPublish,
     ) {
-        self.set_muted(turn, seat, track, publish.muted, seat);
+        let by = self.id_of(seat);
+        self.set_muted(turn, seat, track, publish.muted, by);
         let participant = self.participant(seat);
         let to = participant.connection().into_iter().collect();
         let view = participant

@@ -30,6 +30,8 @@ pub(crate) struct Participant {
     /// What the next offer publishes, in the order asked for.
     pub(crate) pending: Vec<PendingPublish>,
     pub(crate) media: Media,
+    /// The version of the list of who waits that their connection was told; 0 if none.
+    pub(crate) waiting_told: u64,
 }
 
 /// Whether a participant is there.
@@ -37,8 +39,8 @@ pub(crate) struct Participant {
 pub(crate) enum Presence {
     /// With this connection.
     Present { connection: ConnectionId },
-    /// The connection is lost; gone at `until`.
-    Away { until: Timestamp },
+    /// The connection was lost at `since`; gone at `until`.
+    Away { since: Timestamp, until: Timestamp },
 }
 
 impl Participant {
@@ -71,6 +73,7 @@ impl Participant {
             choices: BTreeMap::new(),
             pending: Vec::new(),
             media: Media::None,
+            waiting_told: 0,
         }
     }
 
@@ -91,6 +94,7 @@ impl Participant {
             connection: join.connection,
         };
         self.resume_token = join.fresh.resume_token;
+        self.waiting_told = 0;
         self.subscribe_automatically = join.subscribe_automatically;
         self.update_state(join.state);
     }
@@ -138,7 +142,7 @@ impl Participant {
         self.peer().map_or(&[], |peer| &peer.tracks)
     }
 
-    /// The participant as the room sees them.
+    /// The participant by what is known of them alone: rooms know who leads.
     pub(crate) fn view(&self) -> protocol::Participant {
         protocol::Participant {
             id: self.id,
@@ -151,6 +155,7 @@ impl Participant {
             hand_raised: self.hand_raised,
             away: self.is_away(),
             moderator: self.permissions.moderate,
+            host: false,
             joined_at: self.joined_at,
             tracks: self.tracks().iter().map(PublishedTrack::view).collect(),
         }

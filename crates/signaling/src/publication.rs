@@ -3,7 +3,7 @@
 
 use std::mem;
 
-use protocol::{Change, ErrorBody, ErrorCode, Live, TrackId};
+use protocol::{Change, ErrorBody, ErrorCode, Live, ParticipantId, TrackId};
 
 use crate::MediaEffect;
 use crate::index::Seat;
@@ -39,14 +39,15 @@ impl Room {
         muted: bool,
     ) -> Result<(), ErrorBody> {
         let owner = self.owner_of(turn, track)?;
-        let permissions = self.participant(asker).permissions;
+        let is_moderator = self.is_moderator(self.participant(asker));
+        let is_hidden = self.participant(asker).permissions.hidden;
         let refused = if owner == asker {
             None
-        } else if !permissions.moderate {
+        } else if !is_moderator {
             Some("only a moderator may mute somebody else's track")
         } else if !muted {
             Some("only the owner may unmute a track")
-        } else if permissions.hidden {
+        } else if is_hidden {
             // The room is told who muted, and must not be told of a hidden participant.
             Some("a hidden participant may not mute others")
         } else {
@@ -55,7 +56,8 @@ impl Room {
         if let Some(reason) = refused {
             return Err(ErrorBody::new(ErrorCode::NotPermitted, reason));
         }
-        self.set_muted(turn, owner, track, muted, asker);
+        let by = self.id_of(asker);
+        self.set_muted(turn, owner, track, muted, by);
         Ok(())
     }
 
@@ -65,9 +67,8 @@ impl Room {
         owner: Seat,
         track: TrackId,
         muted: bool,
-        by: Seat,
+        by: ParticipantId,
     ) {
-        let by = self.id_of(by);
         let participant = self.participant_mut(owner);
         let participant_id = participant.id;
         let Some(peer) = participant.peer_mut() else {
@@ -113,6 +114,7 @@ impl Room {
             peer.tracks.retain(|of| of.id != track);
         }
         turn.index.tracks.remove(&track);
+        self.note_unpublished(turn, track);
         self.speaking.voices.remove(&track);
         self.tell_ended(
             turn,
@@ -145,6 +147,7 @@ impl Room {
         turn.index.peers.remove(&peer.id);
         for track in &tracks {
             turn.index.tracks.remove(track);
+            self.note_unpublished(turn, *track);
             self.speaking.voices.remove(track);
         }
         self.forget_tracks(turn, &tracks);

@@ -1,31 +1,54 @@
-//! One room: who is in it, and the log of what changed. Every change goes through `tell`, so that the
+//! One room: who is in it, and the log of what changed. Every change goes through `record`, so that the
 //! log, those present and those who come back see the same. It knows no SDP and no packets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use protocol::record::{RoomRecord, SessionRecord};
 use protocol::{
-    Change, ConnectionId, ErrorBody, ErrorCode, Identity, Live, LiveRoom, ParticipantId, RoomId,
-    RoomInfo, RoomName, StateUpdate, TrackId,
+    Change, ConnectionId, ErrorBody, ErrorCode, Identity, Live, LiveRoom, ParticipantId, RoomInfo,
+    RoomState, StateUpdate, Timestamp, TrackId,
 };
 
 use crate::index::Seat;
 use crate::live::{live_among, live_of};
 use crate::log::ChangeLog;
-use crate::participant::{Participant, Presence};
+use crate::participant::Participant;
+use crate::people::Remembered;
+use crate::presence::Gathered;
+use crate::recent::Recent;
+use crate::session::session_info;
+use crate::sessions::Sessions;
 use crate::speaking::Speaking;
-use crate::turn::{Turn, left};
+use crate::turn::Turn;
+use crate::waiting::Line;
 
 /// One room.
 #[derive(Debug)]
 pub(crate) struct Room {
-    pub(crate) id: RoomId,
-    pub(crate) name: RoomName,
+    /// As it is written down.
+    pub(crate) record: RoomRecord,
+    pub(crate) sessions: Sessions,
     /// In the order of joining.
     pub(crate) participants: BTreeMap<Seat, Participant>,
+    pub(crate) waiting: Line,
+    /// Of those inside and of those who wait.
     pub(crate) seats: HashMap<Identity, Seat>,
     pub(crate) next_seat: u64,
+    /// Until the session ends.
+    pub(crate) people: BTreeMap<Identity, Remembered>,
+    pub(crate) bans: BTreeSet<Identity>,
     pub(crate) log: ChangeLog,
+    pub(crate) gathered: Gathered,
     pub(crate) speaking: Speaking,
+    /// How those inside and those who wait know the room, if there are any.
+    pub(crate) told: Option<Box<RoomInfo>>,
+    /// Since when a running session has been without its host.
+    pub(crate) host_absent_since: Option<Timestamp>,
+    /// As the index has it.
+    pub(crate) due: Option<Timestamp>,
+    /// The media plane knows the room: somebody is in.
+    pub(crate) is_open: bool,
+    pub(crate) recent: Recent,
 }
 
 /// Who of those present is told.
@@ -37,22 +60,65 @@ pub(crate) enum Audience {
 }
 
 impl Room {
-    pub(crate) fn new(id: RoomId, name: RoomName) -> Self {
+    pub(crate) fn new(record: RoomRecord) -> Self {
         Self {
-            id,
-            name,
+            record,
+            sessions: Sessions::default(),
             participants: BTreeMap::new(),
+            waiting: Line::default(),
             seats: HashMap::new(),
             next_seat: 0,
+            people: BTreeMap::new(),
+            bans: BTreeSet::new(),
             log: ChangeLog::default(),
+            gathered: Gathered::default(),
             speaking: Speaking::default(),
+            told: None,
+            host_absent_since: None,
+            due: None,
+            is_open: false,
+            recent: Recent::default(),
         }
     }
 
     pub(crate) fn info(&self) -> RoomInfo {
         RoomInfo {
-            id: self.id,
-            name: self.name.clone(),
+            id: self.record.id,
+            name: self.record.name.clone(),
+            state: self.state(),
+            settings: self.record.settings.clone(),
+            session: self.sessions.current().map(session_info),
+            host: self.host_info(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> RoomState {
+        RoomState::of(self.sessions.all().map(|of: &SessionRecord| of.state))
+    }
+
+    /// A place in the order of joining.
+    pub(crate) fn next_seat(&mut self) -> Seat {
+        let seat = Seat(self.next_seat);
+        self.next_seat += 1;
+        seat
+    }
+
+    /// Where the participant with this id is.
+    pub(crate) fn seat_of(&self, id: ParticipantId) -> Result<Seat, ErrorBody> {
+        let mut participants = self.participants.iter();
+        let found = participants.find(|(_, participant)| participant.id == id);
+        found.map(|(seat, _)| *seat).ok_or_else(|| {
+            let message = format!("there is no participant {id} in this room");
+            ErrorBody::new(ErrorCode::ParticipantNotFound, message)
+        })
+    }
+
+    /// A participant as the others see them.
+    pub(crate) fn view(&self, participant: &Participant) -> protocol::Participant {
+        protocol::Participant {
+            moderator: self.is_moderator(participant),
+            host: self.host() == Some(&participant.identity),
+            ..participant.view()
         }
     }
 
@@ -74,7 +140,7 @@ impl Room {
             .index
             .tracks
             .get(&track)
-            .filter(|place| place.room == self.id);
+            .filter(|place| place.room == self.record.id);
         place.map(|place| place.seat).ok_or_else(|| {
             ErrorBody::new(
                 ErrorCode::TrackNotFound,
@@ -115,13 +181,19 @@ impl Room {
         live_among(others.map(|(_, participant)| participant))
     }
 
-    /// The room as an item of the list of live rooms, if somebody is live.
+    /// The room as an item of the list of live rooms, if somebody is live: in a room with an owner from the
+    /// moment its session is, in any other from the first track.
     pub(crate) fn live_room(&self) -> Option<LiveRoom> {
         let live = live_among(self.participants.values());
-        let started_at = live.first()?.started_at;
+        let running = self.sessions.running();
+        let session = running.filter(|_| self.record.owner.is_some());
+        let started_at = match (session.and_then(|of| of.live_at), live.first()) {
+            (Some(live_at), _) => live_at,
+            (None, first) => first?.started_at,
+        };
         let participants = self.visible_to(None).count();
         Some(LiveRoom {
-            name: self.name.clone(),
+            name: self.record.name.clone(),
             participants,
             live,
             started_at,
@@ -137,13 +209,18 @@ impl Room {
         change: Change,
         audience: Audience,
     ) {
-        if self.participant(subject).permissions.hidden {
+        let participant = self.participant(subject);
+        if participant.permissions.hidden {
             return;
+        }
+        if self.gathered.has_joined(participant.id) {
+            self.tell_presence(turn, audience);
         }
         self.record(turn, change, audience);
     }
 
-    fn record(&mut self, turn: &mut Turn<'_>, change: Change, audience: Audience) {
+    /// Numbers a change, and tells those present.
+    pub(crate) fn record(&mut self, turn: &mut Turn<'_>, change: Change, audience: Audience) {
         let numbered = self.log.record(change, turn.limits.logged_changes);
         let to = self.connections(audience);
         turn.send(to, protocol::ServerMessage::Change(numbered));
@@ -176,7 +253,7 @@ impl Room {
         before: &protocol::Participant,
         audience: Audience,
     ) {
-        let participant = self.participant(seat).view();
+        let participant = self.view(self.participant(seat));
         if participant != *before {
             self.tell(
                 turn,
@@ -189,55 +266,12 @@ impl Room {
 
     /// A participant says how camera, microphone and hand are.
     pub(crate) fn update_state(&mut self, turn: &mut Turn<'_>, seat: Seat, state: StateUpdate) {
-        let before = self.participant(seat).view();
+        let before = self.view(self.participant(seat));
         self.participant_mut(seat).update_state(state);
         self.tell_update(turn, seat, &before, Audience::Everyone);
     }
 
-    /// A participant's connection is lost: away from now on.
-    pub(crate) fn lose_connection(
-        &mut self,
-        turn: &mut Turn<'_>,
-        seat: Seat,
-        connection: ConnectionId,
-    ) {
-        let until = turn.now + turn.limits.away_time;
-        let before = self.participant(seat).view();
-        turn.index.connections.remove(&connection);
-        turn.index.away.insert((until, turn.place(seat)));
-        self.participant_mut(seat).presence = Presence::Away { until };
-        self.tell_update(turn, seat, &before, Audience::Everyone);
-    }
-
-    /// A participant goes for good, and says so.
-    pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, seat: Seat) {
-        if let Some(connection) = self.participant(seat).connection() {
-            turn.say_goodbye(connection, left());
-        }
-        self.remove(turn, seat);
-    }
-
-    /// A participant is gone, and with them their tracks and their being live.
-    pub(crate) fn remove(&mut self, turn: &mut Turn<'_>, seat: Seat) {
-        // What ends with them needs no word of its own: `participant_left` says it all.
-        drop(self.close_peer(turn, seat));
-        let Some(participant) = self.participants.remove(&seat) else {
-            return;
-        };
-        self.seats.remove(&participant.identity);
-        match participant.presence {
-            Presence::Present { connection } => drop(turn.index.connections.remove(&connection)),
-            Presence::Away { until } => drop(turn.index.away.remove(&(until, turn.place(seat)))),
-        }
-        if !participant.permissions.hidden {
-            let change = Change::ParticipantLeft {
-                participant_id: participant.id,
-            };
-            self.record(turn, change, Audience::Everyone);
-        }
-    }
-
-    /// The participant with this id.
+    /// The id of whoever is here.
     pub(crate) fn id_of(&self, seat: Seat) -> ParticipantId {
         self.participant(seat).id
     }

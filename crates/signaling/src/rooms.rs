@@ -1,17 +1,21 @@
 //! All rooms of the server: each command finds its room here, and is answered or refused. It draws no
 //! ids: whoever commands brings them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 
-use protocol::{ConnectionId, ErrorBody, ErrorCode, RoomId, RoomName, ServerMessage, Timestamp};
+use protocol::record::{Stored, Write};
+use protocol::{
+    ConnectionId, EndReason, ErrorBody, ErrorCode, Identity, RoomId, RoomName, ServerMessage,
+    Timestamp,
+};
 
-use crate::index::{Index, Place, Seat};
-use crate::offer::Offer;
-use crate::peer::{PendingPublish, SectionsRequired};
+use crate::index::{Index, Place};
+use crate::peer::SectionsRequired;
+use crate::recent::{Recorded, without_secrets};
 use crate::room::{Audience, Room};
 use crate::turn::{Turn, refusal, server_stopping};
-use crate::{Command, Effect, Join, Limits, MediaEvent, Request};
+use crate::{Command, Effect, Limits, MediaEvent, Request};
 
 /// All rooms of the server.
 #[derive(Debug)]
@@ -19,152 +23,160 @@ pub struct Rooms {
     pub(crate) limits: Limits,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) names: HashMap<RoomName, RoomId>,
+    /// Of rooms that are somebody's: one each.
+    pub(crate) owners: HashMap<Identity, RoomId>,
+    /// Rooms that stay.
+    pub(crate) kept: BTreeSet<RoomId>,
     pub(crate) index: Index,
-    is_stopping: bool,
+    pub(crate) conflicts: u64,
+    pub(crate) is_stopping: bool,
 }
 
 impl Rooms {
     /// No rooms yet.
     pub fn new(limits: Limits) -> Self {
-        Self {
+        Self::restore(limits, Stored::default())
+    }
+
+    /// The rooms that were written down, as they are at the start. What should not be there any more (a
+    /// session that runs, a room that nobody is in and that does not stay) is ended and closed by the first
+    /// `handle_timeout`, or when the room is next asked for something.
+    pub fn restore(limits: Limits, stored: Stored) -> Self {
+        let mut rooms = Self {
             limits,
             rooms: BTreeMap::new(),
             names: HashMap::new(),
+            owners: HashMap::new(),
+            kept: BTreeSet::new(),
             index: Index::default(),
+            conflicts: 0,
             is_stopping: false,
+        };
+        for record in stored.rooms {
+            rooms.insert(Room::new(record));
         }
+        for session in stored.sessions {
+            if let Some(room) = rooms.rooms.get_mut(&session.room) {
+                room.sessions.restore(session);
+            }
+        }
+        for ban in stored.bans {
+            if let Some(room) = rooms.rooms.get_mut(&ban.room) {
+                room.bans.insert(ban.identity);
+            }
+        }
+        for (id, room) in &mut rooms.rooms {
+            room.due = room.next_due(rooms.limits.host_grace);
+            rooms.index.due.extend(room.due.map(|due| (due, *id)));
+        }
+        rooms
     }
 
     /// Does what a command asks. The effects are to be carried out in order.
     pub fn handle(&mut self, now: Timestamp, command: Command) -> Vec<Effect> {
         let mut effects = Vec::new();
-        match command {
-            Command::Join(join) => self.join(now, *join, &mut effects),
-            Command::Request {
-                connection,
-                request_id,
-                request,
-            } => {
-                self.request(now, connection, request_id, request, &mut effects);
+        let recorded = Recorded {
+            at: now,
+            command: Some(without_secrets(&command)),
+        };
+        match self.room_of_command(&command) {
+            Some(room) => {
+                self.remember(room, recorded);
+                self.carry_out(now, command, &mut effects);
             }
-            Command::Disconnected { connection } => {
-                self.disconnected(now, connection, &mut effects)
+            None => {
+                self.carry_out(now, command, &mut effects);
+                let made = recorded.command.as_ref();
+                if let Some(room) = made.and_then(|command| self.room_of_command(command)) {
+                    self.remember(room, recorded);
+                }
             }
-            Command::Media(event) => self.media(now, event, &mut effects),
-            Command::Stop => self.stop(&mut effects),
         }
         effects
     }
 
-    /// Does what is due: those away for too long are gone.
+    fn carry_out(&mut self, now: Timestamp, command: Command, effects: &mut Vec<Effect>) {
+        match command {
+            Command::Join(join) => self.join(now, *join, effects),
+            Command::Request {
+                connection,
+                request_id,
+                request,
+            } => self.request(now, connection, request_id, request, effects),
+            Command::Disconnected { connection } => self.disconnected(now, connection, effects),
+            Command::Api(command) => self.api(now, *command, effects),
+            Command::Media(event) => self.media(now, event, effects),
+            Command::Stop => self.stop(now, effects),
+        }
+    }
+
+    /// Does what is due: those away for too long are gone, what is gathered is told, and a session that
+    /// its host has abandoned ends.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some((until, place)) = self.index.away.first().copied() {
-            if until > now {
-                break;
+        while self.poll_timeout().is_some_and(|due| due <= now) {
+            let (away, due) = (self.index.away.first(), self.index.due.first());
+            match (away.copied(), due.copied()) {
+                (Some((gone_at, place)), due) if due.is_none_or(|(due, _)| gone_at <= due) => {
+                    self.note_timeout(now, place.room);
+                    self.in_room(now, place.room, &mut effects, |room, turn| {
+                        room.give_up_on(turn, place.seat);
+                    });
+                }
+                (_, Some((_, room))) => {
+                    self.note_timeout(now, room);
+                    self.in_room(now, room, &mut effects, Room::handle_due);
+                }
+                _ => break,
             }
-            self.in_room(now, place.room, &mut effects, |room, turn| {
-                room.remove(turn, place.seat)
-            });
         }
         effects
     }
 
     /// When `handle_timeout` is next due.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.index.away.first().map(|(until, _)| *until)
+        let away = self.index.away.first().map(|(until, _)| *until);
+        let due = self.index.due.first().map(|(due, _)| *due);
+        away.into_iter().chain(due).min()
     }
 
-    fn join(&mut self, now: Timestamp, join: Join, effects: &mut Vec<Effect>) {
-        let (connection, request_id) = (join.connection, join.request_id);
-        if self.is_stopping {
-            effects.push(Effect::Send {
-                to: vec![connection],
-                message: ServerMessage::Goodbye(server_stopping()),
-            });
-            effects.push(Effect::Close { connection });
+    fn note_timeout(&mut self, at: Timestamp, room: RoomId) {
+        self.remember(room, Recorded { at, command: None });
+    }
+
+    fn remember(&mut self, room: RoomId, recorded: Recorded) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.recent.push(recorded);
+        }
+    }
+
+    /// The room that has this name now.
+    pub(crate) fn named(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.get(self.names.get(name)?)
+    }
+
+    /// A room is there from now on.
+    pub(crate) fn insert(&mut self, room: Room) {
+        let record = &room.record;
+        self.names.insert(record.name.clone(), record.id);
+        if let Some(owner) = &record.owner {
+            self.owners.insert(owner.clone(), record.id);
+        }
+        if record.is_kept {
+            self.kept.insert(record.id);
+        }
+        self.rooms.insert(record.id, room);
+    }
+
+    fn forget(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.remove(&id) else {
             return;
+        };
+        self.names.remove(&room.record.name);
+        if let Some(owner) = &room.record.owner {
+            self.owners.remove(owner);
         }
-        if let Err(error) = self.check_join(&join) {
-            effects.push(refusal(connection, request_id, error));
-            return;
-        }
-        if let Some(Place { room, seat }) = self.place_of(&join) {
-            let is_hidden = self
-                .rooms
-                .get(&room)
-                .map(|room| room.participant(seat).permissions.hidden);
-            if is_hidden == Some(join.claims.permissions.hidden) {
-                self.in_room(now, room, effects, |room, turn| {
-                    room.come_back(turn, seat, join)
-                });
-                return;
-            }
-            // For the others somebody appears or disappears: another participant, not the same.
-            self.in_room(now, room, effects, |room, turn| {
-                room.leave_old_connection(turn, seat);
-                room.remove(turn, seat);
-            });
-        }
-        let room = self.open_room(&join, effects);
-        self.in_room(now, room, effects, |room, turn| room.enter(turn, join));
-    }
-
-    /// Refuses a join for which there is no room, or that is not one.
-    fn check_join(&self, join: &Join) -> Result<(), ErrorBody> {
-        if self.index.connections.contains_key(&join.connection) {
-            return Err(ErrorBody::new(
-                ErrorCode::AlreadyJoined,
-                "this connection has joined already",
-            ));
-        }
-        self.limits.check_claims(&join.claims)?;
-        if self.place_of(join).is_some() {
-            return Ok(());
-        }
-        let room = self
-            .names
-            .get(&join.claims.room)
-            .and_then(|id| self.rooms.get(id));
-        if room.is_some_and(|room| room.participants.len() >= self.limits.participants_per_room) {
-            let limit = self.limits.participants_per_room;
-            let message = format!("the room has its {limit} participants");
-            return Err(ErrorBody::new(ErrorCode::RoomFull, message));
-        }
-        if self.index.participants() >= self.limits.participants {
-            let message = format!(
-                "the server has its {} participants",
-                self.limits.participants
-            );
-            return Err(ErrorBody::new(ErrorCode::ServerFull, message));
-        }
-        if room.is_none() && self.rooms.len() >= self.limits.rooms {
-            let message = format!("the server has its {} rooms", self.limits.rooms);
-            return Err(ErrorBody::new(ErrorCode::ServerFull, message));
-        }
-        Ok(())
-    }
-
-    /// Where the identity of a join is already, if it is in its room.
-    fn place_of(&self, join: &Join) -> Option<Place> {
-        let room = *self.names.get(&join.claims.room)?;
-        let seat = *self.rooms.get(&room)?.seats.get(&join.claims.identity)?;
-        Some(Place { room, seat })
-    }
-
-    fn open_room(&mut self, join: &Join, effects: &mut Vec<Effect>) -> RoomId {
-        let name = &join.claims.room;
-        if let Some(room) = self.names.get(name) {
-            return *room;
-        }
-        let id = join.fresh.room;
-        self.names.insert(name.clone(), id);
-        self.rooms.insert(id, Room::new(id, name.clone()));
-        effects.push(Effect::RoomOpened {
-            room: id,
-            name: name.clone(),
-        });
-        id
+        self.kept.remove(&id);
     }
 
     fn request(
@@ -184,7 +196,8 @@ impl Rooms {
             return;
         };
         self.in_room(now, room, effects, |room, turn| {
-            if let Err(error) = carry_out(room, turn, seat, request_id, request) {
+            let result = room.carry_out(turn, seat, connection, request_id, request);
+            if let Err(error) = result {
                 turn.effects.push(refusal(connection, request_id, error));
             }
         });
@@ -204,8 +217,9 @@ impl Rooms {
         });
     }
 
-    fn media(&mut self, now: Timestamp, event: MediaEvent, effects: &mut Vec<Effect>) {
-        let place = match &event {
+    /// Where a peer or a track is that the media plane reports of, if it is still there.
+    pub(crate) fn place_of_event(&self, event: &MediaEvent) -> Option<Place> {
+        let place = match event {
             MediaEvent::Answered { peer, .. }
             | MediaEvent::OfferRefused { peer, .. }
             | MediaEvent::SectionsRequired { peer, .. }
@@ -214,7 +228,11 @@ impl Rooms {
                 self.index.tracks.get(track)
             }
         };
-        let Some(Place { room, seat }) = place.copied() else {
+        place.copied()
+    }
+
+    fn media(&mut self, now: Timestamp, event: MediaEvent, effects: &mut Vec<Effect>) {
+        let Some(Place { room, seat }) = self.place_of_event(&event) else {
             return;
         };
         self.in_room(now, room, effects, |room, turn| match event {
@@ -231,40 +249,52 @@ impl Rooms {
         });
     }
 
-    /// Everybody is told, and nothing is left. The media plane ends as a whole.
-    fn stop(&mut self, effects: &mut Vec<Effect>) {
+    /// Everybody is told, what runs is ended, and nothing is left. The media plane ends as a whole.
+    fn stop(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.is_stopping = true;
+        for (id, room) in &mut mem::take(&mut self.rooms) {
+            let mut turn = Turn {
+                now,
+                room: *id,
+                limits: &self.limits,
+                index: &mut self.index,
+                effects,
+                conflicts: &mut self.conflicts,
+            };
+            room.end_lost(&mut turn);
+            room.end_session(&mut turn, EndReason::ServerStopped);
+            if !room.record.is_kept {
+                turn.write(Write::RoomClosed { room: *id, at: now });
+            }
+            let mut connections = room.connections(Audience::Everyone);
+            connections.extend(room.waiting.connections());
+            turn.send(
+                connections.clone(),
+                ServerMessage::Goodbye(server_stopping()),
+            );
+            let closes = connections.into_iter();
+            effects.extend(closes.map(|connection| Effect::Close { connection }));
+            if room.is_open {
+                effects.push(Effect::RoomClosed { room: *id });
+            }
+        }
         self.index = Index::default();
         self.names.clear();
-        for (id, room) in mem::take(&mut self.rooms) {
-            let connections = room.connections(Audience::Everyone);
-            if !connections.is_empty() {
-                let message = ServerMessage::Goodbye(server_stopping());
-                effects.push(Effect::Send {
-                    to: connections.clone(),
-                    message,
-                });
-            }
-            effects.extend(
-                connections
-                    .into_iter()
-                    .map(|connection| Effect::Close { connection }),
-            );
-            effects.push(Effect::RoomClosed { room: id });
-        }
+        self.owners.clear();
+        self.kept.clear();
     }
 
-    /// Acts in one room, then tells who speaks if that changed, and closes the room behind the last.
-    fn in_room(
+    /// Acts in one room, and does what follows from it. `None`: there is no such room.
+    pub(crate) fn in_room<T>(
         &mut self,
         now: Timestamp,
         id: RoomId,
         effects: &mut Vec<Effect>,
-        act: impl FnOnce(&mut Room, &mut Turn<'_>),
-    ) {
+        act: impl FnOnce(&mut Room, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
         let Some(room) = self.rooms.get_mut(&id) else {
-            debug_assert!(false, "the index names {id}, which is not open");
-            return;
+            debug_assert!(false, "the index names {id}, which is not there");
+            return None;
         };
         let mut turn = Turn {
             now,
@@ -272,75 +302,13 @@ impl Rooms {
             limits: &self.limits,
             index: &mut self.index,
             effects,
+            conflicts: &mut self.conflicts,
         };
-        act(room, &mut turn);
-        room.tell_speakers(&mut turn);
-        if room.participants.is_empty() {
-            self.names.remove(&room.name);
-            self.rooms.remove(&id);
-            effects.push(Effect::RoomClosed { room: id });
+        room.end_lost(&mut turn);
+        let done = act(room, &mut turn);
+        if room.finish(&mut turn) {
+            self.forget(id);
         }
-    }
-}
-
-/// Does what somebody in a room asks for.
-fn carry_out(
-    room: &mut Room,
-    turn: &mut Turn<'_>,
-    seat: Seat,
-    request_id: Option<u32>,
-    request: Request,
-) -> Result<(), ErrorBody> {
-    match request {
-        Request::Offer {
-            peer_connection: number,
-            sdp,
-            fresh_peer,
-        } => room.offer(
-            turn,
-            seat,
-            Offer {
-                request_id,
-                number,
-                sdp,
-                fresh_peer,
-            },
-        ),
-        Request::Publish {
-            publish,
-            fresh_track: track,
-        } => {
-            let protocol::Publish { mid, source, muted } = publish;
-            room.publish(
-                turn,
-                seat,
-                PendingPublish {
-                    request_id,
-                    track,
-                    mid,
-                    source,
-                    muted,
-                },
-            )
-        }
-        Request::Unpublish { track } => room.unpublish(turn, seat, track),
-        Request::Mute { track, muted } => room.mute(turn, seat, track, muted),
-        Request::UpdateState(state) => {
-            room.update_state(turn, seat, state);
-            Ok(())
-        }
-        Request::SetSubscription { track, subscribed } => {
-            room.set_subscription(turn, seat, track, subscribed)
-        }
-        Request::LiveStatus => {
-            let live = room.live_for(seat);
-            let to = room.participant(seat).connection().into_iter().collect();
-            turn.send(to, ServerMessage::LiveStatus { request_id, live });
-            Ok(())
-        }
-        Request::Leave => {
-            room.leave(turn, seat);
-            Ok(())
-        }
+        Some(done)
     }
 }

@@ -201,3 +201,126 @@ fn what_is_signed_here_is_verified_here() {
     };
     assert!(verify(&keys(), &sign(&claims, SECRET).unwrap(), None).is_ok());
 }
+
+#[test]
+fn a_role_that_leads_moderates_unless_the_grant_says_otherwise() {
+    for (role, grant, moderates) in [
+        ("host", None, true),
+        ("tutor", None, true),
+        ("provider", None, true),
+        ("student", None, false),
+        ("client", None, false),
+        ("guest", None, false),
+        ("", None, false),
+        ("Host", None, false),
+        ("host", Some(false), false),
+        ("student", Some(true), true),
+    ] {
+        let mut video = json!({ "room": "blue", "roomJoin": true });
+        if let Some(grant) = grant {
+            video["roomAdmin"] = json!(grant);
+        }
+        let claims = with(json!({ "attributes": { "role": role }, "video": video }));
+        let permissions = verified(&claims).unwrap().permissions;
+        assert_eq!(permissions.moderate, moderates, "{role} {grant:?}");
+        assert_eq!(
+            asks(&claims).unwrap().admin_of.is_some(),
+            moderates,
+            "{role}"
+        );
+    }
+}
+
+#[test]
+fn while_a_secret_is_changed_both_are_good_and_a_third_is_not() {
+    const NEW: &str = "fedcba9876543210fedcba9876543210";
+    let keys: Keys = serde_json::from_value(json!({ "key": [NEW, SECRET] })).unwrap();
+    assert_eq!(keys.secret("key"), Some(NEW), "the first signs");
+    let result = |claims: &Value, secret| {
+        let token = signed(claims, Algorithm::HS256, secret);
+        verify(&keys, &token, None).map_err(|error| error.code)
+    };
+    assert!(result(&good(), NEW).is_ok() && result(&good(), SECRET).is_ok());
+    let third = "0000000000000000ffffffffffffffff";
+    assert_eq!(result(&good(), third).unwrap_err(), ErrorCode::TokenInvalid);
+    let expired = with(json!({ "exp": 1 }));
+    assert_eq!(
+        result(&expired, SECRET).unwrap_err(),
+        ErrorCode::TokenExpired
+    );
+    let changed = Keys::from([("key", NEW)]);
+    let old = signed(&good(), Algorithm::HS256, SECRET);
+    assert!(
+        verify(&changed, &old, None).is_err(),
+        "taken away, it is good for nothing"
+    );
+}
+
+/// Who asks over HTTP with these claims.
+fn asks(claims: &Value) -> Result<Caller, ErrorCode> {
+    asks_with(&format!(
+        "Bearer {}",
+        signed(claims, Algorithm::HS256, SECRET)
+    ))
+}
+
+fn asks_with(authorization: &str) -> Result<Caller, ErrorCode> {
+    let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())]);
+    caller(&keys(), &headers).map_err(|error| error.code)
+}
+
+#[test]
+fn whoever_asks_over_http_is_the_identity_or_else_the_key_with_what_is_granted() {
+    let backend = json!({
+        "sub": null, "video": { "roomCreate": true, "roomList": true, "roomRecord": true },
+    });
+    let expected = Caller {
+        identity: Identity("key".into()),
+        may_create: true,
+        may_list: true,
+        admin_of: None,
+    };
+    assert_eq!(asks(&with(backend)), Ok(expected));
+    let expected = Caller {
+        identity: Identity("ann".into()),
+        may_create: false,
+        may_list: false,
+        admin_of: Some(RoomName("blue".into())),
+    };
+    let admin = json!({ "video": { "room": "blue", "roomAdmin": true } });
+    assert_eq!(asks(&with(admin)), Ok(expected));
+}
+
+#[test]
+fn nobody_asks_over_http_without_a_good_bearer_token() {
+    let token = signed(&good(), Algorithm::HS256, SECRET);
+    assert!(asks_with(&format!("bearer  {token}")).is_ok());
+    for authorization in [
+        "",
+        "Bearer",
+        "Bearer ",
+        &token,
+        &format!("Basic {token}"),
+        &format!("Bearer {token}x"),
+    ] {
+        let refused = asks_with(authorization);
+        assert_eq!(refused, Err(ErrorCode::TokenInvalid), "{authorization:?}");
+    }
+    let nobody = caller(&keys(), &HeaderMap::new()).unwrap_err();
+    assert_eq!(nobody.code, ErrorCode::TokenInvalid);
+    for (changes, code) in [
+        (json!({ "exp": null }), ErrorCode::TokenInvalid),
+        (json!({ "exp": "4000000000" }), ErrorCode::TokenInvalid),
+        (json!({ "exp": 1 }), ErrorCode::TokenExpired),
+        (
+            json!({ "video": { "roomCreate": "yes" } }),
+            ErrorCode::TokenInvalid,
+        ),
+        (
+            json!({ "video": { "roomRecord": 1 } }),
+            ErrorCode::TokenInvalid,
+        ),
+    ] {
+        assert_eq!(asks(&with(changes.clone())), Err(code), "{changes}");
+    }
+}

@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// Where Plenum keeps files [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
+    /// A PostgreSQL database, if not an SQLite file in the data directory; with a password in it the variable
+    /// is the better place
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
     /// Threads for media, 0 for one each core [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<String>,
@@ -95,6 +99,7 @@ fn flags(arguments: &Arguments) -> impl Iterator<Item = (&'static str, &str)> {
         ("--udp-port", &arguments.udp_port),
         ("--public-ip", &arguments.public_ip),
         ("--data-dir", &arguments.data_dir),
+        ("--database-url", &arguments.database_url),
         ("--workers", &arguments.workers),
         ("--log-format", &arguments.log_format),
     ]
@@ -222,19 +227,21 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
         .filter(|item| !item.is_empty())
 }
 
-/// `key: secret, key: secret`
+/// `key: secret, key: secret`; a key that is there again has several secrets, the first of which signs.
 fn key_pairs(text: &str) -> anyhow::Result<Table> {
-    split(text)
-        .map(|pair| {
-            let (key, secret) = pair
-                .split_once(':')
-                .context("must be \"key: secret\", and commas between several")?;
-            Ok((
-                key.trim().to_owned(),
-                Value::String(secret.trim().to_owned()),
-            ))
-        })
-        .collect()
+    let mut table = Table::new();
+    for pair in split(text) {
+        let (key, secret) = pair
+            .split_once(':')
+            .context("must be \"key: secret\", and commas between several")?;
+        let secrets = table
+            .entry(key.trim())
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(secrets) = secrets {
+            secrets.push(Value::String(secret.trim().to_owned()));
+        }
+    }
+    Ok(table)
 }
 
 fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {

@@ -42,6 +42,8 @@ limits! {
     connections: usize = 20_000;
     connections_per_address: usize = 256;
     joins_per_address_per_second: u32 = 20;
+    requests_per_address_per_second: u32 = 100;
+    live_subscribers: usize = 1_000;
     // WebSocket
     message_bytes: usize = 320 * 1024;
     outbox_bytes: usize = 1024 * 1024;
@@ -51,8 +53,14 @@ limits! {
     messages_burst: u32 = 200;
     // Signaling
     rooms: usize = 10_000;
+    kept_rooms: usize = 100_000;
     participants: usize = 10_000;
     participants_per_room: usize = 1_000;
+    waiting_per_room: usize = 500;
+    scheduled_per_room: usize = 100;
+    bans_per_room: usize = 1_000;
+    presence_batched_above: usize = 100;
+    presence_interval_ms: u64 = 100;
     tracks_per_participant: usize = 8;
     subscriptions_per_participant: usize = 200;
     unanswered_offers: usize = 16;
@@ -60,9 +68,14 @@ limits! {
     name_bytes: usize = 256;
     url_bytes: usize = 2_048;
     mid_bytes: usize = 64;
+    key_bytes: usize = 64;
+    title_bytes: usize = 256;
     away_ms: u64 = 15_000;
+    host_grace_ms: u64 = 300_000;
     ping_interval_ms: u64 = 5_000;
     ping_timeout_ms: u64 = 15_000;
+    // Store
+    waiting_commands: usize = 50_000;
     // Media
     sdp_bytes: usize = 256 * 1024;
     media_sections: usize = 64;
@@ -85,16 +98,16 @@ limits! {
 }
 
 impl Limits {
-    /// What `Rooms` keeps.
+    /// What `Rooms` keeps to.
     pub(crate) fn signaling(&self) -> signaling::Limits {
-        #[expect(
-            clippy::needless_update,
-            reason = "a limit without a key yet has its default"
-        )]
         signaling::Limits {
             rooms: self.rooms,
+            kept_rooms: self.kept_rooms,
             participants: self.participants,
             participants_per_room: self.participants_per_room,
+            waiting_per_room: self.waiting_per_room,
+            scheduled_per_room: self.scheduled_per_room,
+            bans_per_room: self.bans_per_room,
             tracks_per_participant: self.tracks_per_participant,
             subscriptions_per_participant: self.subscriptions_per_participant,
             unanswered_offers: self.unanswered_offers,
@@ -102,10 +115,14 @@ impl Limits {
             name_bytes: self.name_bytes,
             url_bytes: self.url_bytes,
             mid_bytes: self.mid_bytes,
+            key_bytes: self.key_bytes,
+            title_bytes: self.title_bytes,
             away_time: Duration::from_millis(self.away_ms),
+            host_grace: Duration::from_millis(self.host_grace_ms),
             ping_interval: Duration::from_millis(self.ping_interval_ms),
             ping_timeout: Duration::from_millis(self.ping_timeout_ms),
-            ..signaling::Limits::default()
+            presence_batched_above: self.presence_batched_above,
+            presence_interval: Duration::from_millis(self.presence_interval_ms),
         }
     }
 
@@ -166,7 +183,9 @@ mod tests {
             let key = match field {
                 "subscriptions" => "subscriptions_per_participant".into(),
                 "key_frame_interval" => "key_frame_interval_ms".into(),
-                "ping_interval" | "ping_timeout" => format!("{field}_ms"),
+                "ping_interval" | "ping_timeout" | "presence_interval" | "host_grace" => {
+                    format!("{field}_ms")
+                }
                 _ => field.replace("_time", "_ms"),
             };
             assert!(keys.contains_key(&key), "{field} should be limits.{key}");

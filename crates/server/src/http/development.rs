@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
+use protocol::ErrorCode;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
+use super::api::{Answer, Body, Refusal, invalid};
 use crate::auth::{TokenClaims, VideoGrant, sign};
 use crate::keys::{DEVELOPMENT_KEY, random_text};
 
 /// A working day: a token outlives a lunch break, but not its key.
 const TOKEN_SECONDS: u64 = 6 * 3600;
 
-/// Roles that may mute others.
-const MODERATORS: [&str; 3] = ["tutor", "host", "provider"];
-
 #[derive(Debug, Deserialize)]
 pub(super) struct TokenRequest {
+    /// Which may be entered. A token for the API alone needs none.
+    #[serde(default)]
     room: String,
     name: String,
     #[serde(default)]
@@ -32,47 +32,38 @@ pub(super) struct TokenRequest {
     /// Drawn if left out.
     #[serde(default)]
     identity: Option<String>,
+    /// More of the grant than the room: `roomCreate`, `roomList`, `roomAdmin`, ….
+    #[serde(default)]
+    grants: VideoGrant,
 }
 
 /// `POST /api/dev/token`. Browsers ask before a page of another origin may post JSON, and are not answered:
 /// only the server's own page gets a token.
 pub(super) async fn token(
     State(app): State<Arc<App>>,
-    request: Result<Json<TokenRequest>, JsonRejection>,
-) -> Response {
+    Body(request): Body<TokenRequest>,
+) -> Answer {
     let Some(secret) = app
         .config
         .is_development()
         .then(|| app.keys.secret(DEVELOPMENT_KEY))
         .flatten()
     else {
-        return (
-            StatusCode::NOT_FOUND,
-            "Tokens are made by your backend: API keys are configured.\n",
-        )
-            .into_response();
+        let message = "tokens are made by your backend: API keys are configured";
+        return Err(
+            Refusal::new(ErrorCode::NotPermitted, message).with_status(StatusCode::NOT_FOUND)
+        );
     };
-    let Json(request) = match request {
-        Ok(request) => request,
-        Err(rejection) => {
-            return (rejection.status(), format!("{}\n", rejection.body_text())).into_response();
-        }
-    };
-    if request.room.is_empty() || request.name.is_empty() {
-        return (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "room and name must not be empty\n",
-        )
-            .into_response();
+    let is_for_the_api = request.grants.room_create || request.grants.room_list;
+    if request.name.is_empty() || (request.room.is_empty() && !is_for_the_api) {
+        return Err(invalid("room and name must not be empty"));
     }
     let identity = request.identity.filter(|identity| !identity.is_empty());
     let identity = identity.unwrap_or_else(|| format!("{}-{}", request.name, random_text(8)));
-    let room_admin = MODERATORS.contains(&request.role.as_str());
     let video = VideoGrant {
+        room_join: !request.room.is_empty(),
         room: request.room,
-        room_join: true,
-        room_admin,
-        ..VideoGrant::default()
+        ..request.grants
     };
     let avatar = request.avatar_url.map(|url| ("avatar_url".to_owned(), url));
     let claims = TokenClaims {
@@ -88,10 +79,13 @@ pub(super) async fn token(
         ..TokenClaims::default()
     };
     match sign(&claims, secret) {
-        Ok(token) => Json(json!({ "token": token, "identity": identity })).into_response(),
+        Ok(token) => Ok(Json(json!({ "token": token, "identity": identity })).into_response()),
         Err(error) => {
             tracing::error!(%error, "a token cannot be signed");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Err(Refusal::new(
+                ErrorCode::Internal,
+                "a token cannot be signed",
+            ))
         }
     }
 }

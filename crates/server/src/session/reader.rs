@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use protocol::{
     ClientMessage, ClientRequest, ConnectionId, ErrorBody, ErrorCode, Join, ParseError,
-    ParticipantId, RoomId, ServerMessage, parse_client_message,
+    ParticipantId, RoomId, ServerMessage, SessionId, parse_client_message,
 };
 use signaling::Fresh;
 
@@ -102,11 +102,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Until when something must be heard. Whoever is let in, but not told so before it is written down,
+    /// knows of no duty to ping, and waits as long as it takes.
     fn deadline(&self) -> Instant {
         let limits = &self.app.config.limits;
-        match self.outbox.has_joined() {
-            true => self.heard + Duration::from_millis(limits.ping_timeout_ms),
-            false => self.opened + Duration::from_millis(limits.authentication_ms),
+        let authentication = Duration::from_millis(limits.authentication_ms);
+        match self.outbox.joined_at() {
+            Some(joined) => self.heard.max(joined) + Duration::from_millis(limits.ping_timeout_ms),
+            None if self.outbox.has_entered() => Instant::now() + authentication,
+            None => self.opened + authentication,
         }
     }
 
@@ -114,7 +118,7 @@ impl<'a> Reader<'a> {
         if Instant::now() < self.deadline() {
             return; // joined in the meantime
         }
-        let (code, message) = match self.outbox.has_joined() {
+        let (code, message) = match self.outbox.has_entered() {
             true => (
                 ErrorCode::PingTimeout,
                 "nothing was heard from you for too long",
@@ -218,7 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn handle_join(&mut self, request_id: Option<u32>, join: Join) {
-        if self.outbox.has_joined() {
+        if self.outbox.has_entered() {
             return self.refuse(
                 request_id,
                 ErrorCode::AlreadyJoined,
@@ -256,6 +260,7 @@ impl<'a> Reader<'a> {
             fresh: Fresh {
                 room: RoomId::from_bits(rand::random()),
                 participant: ParticipantId::from_bits(rand::random()),
+                session: SessionId::from_bits(rand::random()),
                 resume_token: random_text(32),
             },
         };

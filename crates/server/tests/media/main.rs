@@ -8,6 +8,10 @@ mod data;
 mod forwarding;
 mod joining;
 mod network;
+mod outage;
+#[path = "../../../store/tests/store/postgres.rs"]
+#[allow(dead_code, reason = "the store's tests use more of it")]
+mod postgres;
 mod silence;
 mod strangers;
 mod support;

@@ -34,6 +34,11 @@ pub(crate) struct Server {
 impl Server {
     /// A server in development mode, on ports of its own, when no other test runs.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more flags.
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
         let turn = TURN.lock().await;
         let number = SERVERS.fetch_add(1, Relaxed);
         let data = format!(
@@ -57,6 +62,7 @@ impl Server {
                 "--data-dir",
                 &data,
             ])
+            .args(flags)
             // A hundred participants from one address are a test here, and a siege elsewhere.
             .env("PLENUM_LIMITS_JOINS_PER_ADDRESS_PER_SECOND", "1000")
             .env("PLENUM_LIMITS_CONNECTIONS_PER_ADDRESS", "1000")
@@ -147,6 +153,15 @@ impl Server {
     pub(crate) async fn dropped(&self, reason: &str) -> u64 {
         self.metric(&format!("plenum_dropped_total{{reason=\"{reason}\"}}"))
             .await
+    }
+
+    /// Ends by itself, as an operator asks it to.
+    pub(crate) async fn stop(mut self) {
+        let id = self.process.id().unwrap().to_string();
+        let signalled = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(signalled.unwrap().success());
+        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        assert_eq!(ended.unwrap().unwrap().code(), Some(0));
     }
 
     /// Nobody ended the process but us.

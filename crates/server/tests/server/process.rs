@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,8 +90,13 @@ impl Server {
     /// A server with this configuration and nothing else.
     pub(crate) fn start_as_is(test: &str, config: &str) -> Self {
         let directory = directory(test);
+        std::fs::write(directory.join("plenum.toml"), config).unwrap();
+        Self::spawn(Self::command(&directory))
+    }
+
+    /// A server with the configuration and the data of this directory.
+    pub(crate) fn command(directory: &Path) -> Command {
         let file = directory.join("plenum.toml");
-        std::fs::write(&file, config).unwrap();
         let mut command = plenum();
         command
             .arg("--config")
@@ -99,7 +104,7 @@ impl Server {
             .arg("--data-dir")
             .arg(directory);
         command.args(["--http", "127.0.0.1:0", "--udp-port", "0", "--workers", "1"]);
-        Self::spawn(command)
+        command
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {
@@ -202,13 +207,38 @@ impl Server {
 
     /// Somebody in a room, with the `joined` they got.
     pub(crate) async fn joined(&self, room: &str, identity: &str) -> (Client, Value) {
+        let (client, joined) = self.joins_as(room, identity).await;
+        assert_eq!(joined["type"], "joined", "{joined}");
+        (client, joined)
+    }
+
+    /// Somebody joined, and this was the answer.
+    pub(crate) async fn joins_as(&self, room: &str, identity: &str) -> (Client, Value) {
         let mut client = self.connect().await;
         client
             .send(json!({ "type": "join", "token": token(room, identity) }))
             .await;
-        let joined = client.receive().await;
-        assert_eq!(joined["type"], "joined", "{joined}");
-        (client, joined)
+        let answer = client.receive().await;
+        (client, answer)
+    }
+
+    /// The permanent room of somebody, by its name.
+    pub(crate) fn room_of(&self, identity: &str) -> String {
+        let exp = jsonwebtoken::get_current_timestamp() + 600;
+        let bearer = signed(json!({ "iss": KEY, "sub": identity, "exp": exp }));
+        let made = self.http(&format!(
+            "PUT /api/rooms/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
+             Authorization: Bearer {bearer}\r\n\r\n"
+        ));
+        assert!(matches!(made.status, 200 | 201), "{made:?}");
+        let room: Value = serde_json::from_str(&made.body).unwrap();
+        room["info"]["name"].as_str().unwrap().to_owned()
+    }
+
+    /// The process is killed, with nothing said to anybody.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn terminate(&self) {

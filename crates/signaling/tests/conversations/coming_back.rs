@@ -27,7 +27,7 @@ fn refreshing(world: &World, tab: &str) -> Joining {
 #[track_caller]
 fn last_joined(effects: &[Effect]) -> &protocol::Joined {
     match effects.last() {
-        Some(Effect::Send {
+        Some(Effect::Acknowledge {
             message: ServerMessage::Joined(joined),
             ..
         }) => joined,
@@ -327,7 +327,7 @@ fn a_wrong_or_spent_token_takes_the_place_like_any_other_tab() {
     );
     let [
         ..,
-        Effect::Send {
+        Effect::Acknowledge {
             message: ServerMessage::Joined(joined),
             ..
         },

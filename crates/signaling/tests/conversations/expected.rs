@@ -16,6 +16,14 @@ impl World {
         }
     }
 
+    /// A promise: held until what was written down before is committed.
+    pub(crate) fn acknowledged(&self, tab: &str, message: ServerMessage) -> Effect {
+        Effect::Acknowledge {
+            to: self.connection(tab),
+            message,
+        }
+    }
+
     pub(crate) fn told(&self, tabs: &[&str], number: u64, change: Change) -> Effect {
         self.to(
             tabs,
@@ -100,18 +108,26 @@ pub(crate) fn assert_goodbye(
     code: ErrorCode,
     reconnect: bool,
 ) {
-    let [
-        Effect::Send {
-            to,
-            message: ServerMessage::Goodbye(goodbye),
-        },
-        Effect::Close { connection: closed },
-    ] = effects
-    else {
-        panic!("a goodbye and a close, not {effects:#?}");
+    let (to, goodbye, closed) = match effects {
+        [
+            Effect::Send {
+                to,
+                message: ServerMessage::Goodbye(goodbye),
+            },
+            Effect::Close { connection: closed },
+        ] => (to.clone(), goodbye, *closed),
+        // What the others are told at once; what is promised, when it is written down.
+        [
+            Effect::Acknowledge {
+                to,
+                message: ServerMessage::Goodbye(goodbye),
+            },
+            Effect::Close { connection: closed },
+        ] => (vec![*to], goodbye, *closed),
+        _ => panic!("a goodbye and a close, not {effects:#?}"),
     };
     assert_eq!(
-        (to.as_slice(), *closed),
+        (to.as_slice(), closed),
         ([connection].as_slice(), connection)
     );
     let Goodbye {

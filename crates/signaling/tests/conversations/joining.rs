@@ -1,13 +1,27 @@
 //! Entering a room, and going for good.
 
 use protocol::{
-    Change, ErrorCode, Joined, MediaType, RoomId, RoomInfo, RoomName, ServerMessage, StateUpdate,
-    TrackSource,
+    Change, ErrorCode, Joined, MediaType, RoomId, RoomInfo, RoomName, RoomSettings, RoomState,
+    ServerMessage, SessionInfo, SessionState, StateUpdate, TrackSource,
 };
 use signaling::{Command, Effect, Permissions, Request};
 
 use crate::expected::{assert_goodbye, assert_refused, track};
 use crate::world::{EVERYTHING, Joining, ROOM, START, World, student};
+
+/// The session that began by itself, as it is written down.
+fn live_session(world: &World) -> SessionInfo {
+    let session = world.store.sessions.values().last();
+    SessionInfo {
+        id: session.expect("a session that was written down").id,
+        state: SessionState::Live,
+        title: String::new(),
+        scheduled_for: None,
+        live_at: Some(START),
+        ended_at: None,
+        end_reason: None,
+    }
+}
 
 #[test]
 fn the_first_to_join_opens_the_room_and_is_told_it() {
@@ -19,6 +33,10 @@ fn the_first_to_join_opens_the_room_and_is_told_it() {
         room: RoomInfo {
             id: RoomId::from_bits(2),
             name: RoomName(ROOM.into()),
+            state: RoomState::Live,
+            settings: RoomSettings::default(),
+            session: Some(live_session(&world)),
+            host: None,
         },
         participant_id: anna.id,
         participants: vec![anna],
@@ -36,7 +54,7 @@ fn the_first_to_join_opens_the_room_and_is_told_it() {
                 room: RoomId::from_bits(2),
                 name: RoomName(ROOM.into())
             },
-            world.to(&["anna"], ServerMessage::Joined(Box::new(joined))),
+            world.acknowledged("anna", ServerMessage::Joined(Box::new(joined))),
         ]
     );
 }
@@ -56,6 +74,10 @@ fn b1_one_message_gives_the_whole_state_of_the_room_with_its_broadcasts() {
         room: RoomInfo {
             id: world.room_id(),
             name: RoomName(ROOM.into()),
+            state: RoomState::Live,
+            settings: RoomSettings::default(),
+            session: Some(live_session(&world)),
+            host: None,
         },
         participant_id: ben.id,
         participants: vec![anna, ben.clone()],
@@ -70,7 +92,7 @@ fn b1_one_message_gives_the_whole_state_of_the_room_with_its_broadcasts() {
         effects,
         [
             world.told(&["anna"], 4, Change::ParticipantJoined { participant: ben }),
-            world.to(&["ben"], ServerMessage::Joined(Box::new(joined))),
+            world.acknowledged("ben", ServerMessage::Joined(Box::new(joined))),
         ]
     );
 }
@@ -83,7 +105,7 @@ fn c1_the_newcomer_learns_of_everyone_and_everyone_of_the_newcomer() {
     let effects = world.join("cleo");
     let [
         announced,
-        Effect::Send {
+        Effect::Acknowledge {
             message: ServerMessage::Joined(joined),
             ..
         },
@@ -171,15 +193,16 @@ fn whoever_leaves_is_gone_at_once_with_their_tracks() {
     world.join("ben");
     let (connection, peer) = (world.connection("anna"), world.peer("anna"));
     let effects = world.ask("anna", Request::Leave);
-    assert_goodbye(&effects[..2], connection, ErrorCode::Left, false);
     let participant_id = world.id("anna");
     assert_eq!(
-        effects[2..],
+        effects[..2],
         [
             world.media(signaling::MediaEffect::ClosePeer { peer }),
             world.told(&["ben"], 5, Change::ParticipantLeft { participant_id }),
         ]
     );
+    assert!(matches!(effects[2], Effect::Acknowledge { .. }));
+    assert_goodbye(&effects[2..], connection, ErrorCode::Left, false);
 }
 
 #[test]
@@ -191,17 +214,15 @@ fn a_room_is_closed_behind_the_last_and_nothing_is_left() {
     world.ask("anna", Request::Leave);
     let (connection, peer) = (world.connection("ben"), world.peer("ben"));
     let effects = world.ask("ben", Request::Leave);
-    assert_goodbye(&effects[..2], connection, ErrorCode::Left, false);
     assert_eq!(
-        effects[2..],
-        [
-            Effect::Media {
-                room,
-                effect: signaling::MediaEffect::ClosePeer { peer }
-            },
-            Effect::RoomClosed { room },
-        ]
+        effects[0],
+        Effect::Media {
+            room,
+            effect: signaling::MediaEffect::ClosePeer { peer }
+        }
     );
+    assert_goodbye(&effects[1..3], connection, ErrorCode::Left, false);
+    assert_eq!(effects[3..], [Effect::RoomClosed { room }]);
     assert!(world.rooms.is_empty());
     assert_eq!(world.rooms.counts(), signaling::Counts::default());
     world.join("anna");
@@ -269,7 +290,7 @@ fn a_hidden_participant_sees_all_and_is_seen_by_none() {
         ..student("ghost")
     });
     let [
-        Effect::Send {
+        Effect::Acknowledge {
             to,
             message: ServerMessage::Joined(joined),
         },
@@ -277,7 +298,7 @@ fn a_hidden_participant_sees_all_and_is_seen_by_none() {
     else {
         panic!("the room for the hidden one and a word to nobody, not {effects:#?}");
     };
-    assert_eq!(*to, [world.connection("ghost")]);
+    assert_eq!(*to, world.connection("ghost"));
     assert_eq!(joined.participants.len(), 2, "themselves they do see");
     assert_eq!(joined.last_change, 1);
 
@@ -292,7 +313,7 @@ fn a_hidden_participant_sees_all_and_is_seen_by_none() {
     let effects = world.join("ben");
     let [
         announced,
-        Effect::Send {
+        Effect::Acknowledge {
             message: ServerMessage::Joined(joined),
             ..
         },
@@ -346,7 +367,7 @@ fn a_token_that_hides_makes_another_participant() {
         )
     );
     let [
-        Effect::Send {
+        Effect::Acknowledge {
             message: ServerMessage::Joined(joined),
             ..
         },

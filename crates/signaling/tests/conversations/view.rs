@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Change, Joined, Live, NumberedChange, Participant, ParticipantId, Resumed, ServerMessage,
+    Change, Joined, Live, NumberedChange, Participant, ParticipantId, Resumed, RoomInfo,
+    ServerMessage,
 };
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct View {
     pub(crate) own: ParticipantId,
+    pub(crate) room: RoomInfo,
     pub(crate) participants: Vec<Participant>,
     /// The others who are live: nobody is told of themselves as live.
     pub(crate) live: BTreeMap<ParticipantId, Live>,
@@ -26,6 +28,7 @@ impl View {
         );
         Self {
             own: joined.participant_id,
+            room: joined.room.clone(),
             participants: joined.participants.clone(),
             live: joined
                 .live
@@ -82,6 +85,32 @@ impl View {
                 let known = self.find(participant.id);
                 assert_ne!(known, participant, "nothing changed");
                 *known = participant.clone();
+            }
+            // Those who came since the last word know some of them from their own snapshot.
+            Change::Presence {
+                joined,
+                left,
+                participants,
+            } => {
+                for participant_id in left {
+                    self.participants
+                        .retain(|participant| participant.id != *participant_id);
+                    self.live.remove(participant_id);
+                }
+                for participant in joined {
+                    assert!(participant.tracks.is_empty());
+                    let mut known = self.participants.iter();
+                    match known.find(|known| known.id == participant.id) {
+                        Some(known) => assert_eq!(known, participant),
+                        None => self.participants.push(participant.clone()),
+                    }
+                }
+                let visible = self.participants.len();
+                assert!(visible == *participants || visible == *participants + 1);
+            }
+            Change::RoomUpdated { room } => {
+                assert_ne!(self.room, *room, "nothing changed");
+                self.room = room.clone();
             }
             Change::TrackPublished {
                 participant_id,

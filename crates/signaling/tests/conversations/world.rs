@@ -4,15 +4,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use protocol::record::Write;
 use protocol::{
     ConnectionId, Identity, Participant, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
-    RoomName, StateUpdate, Timestamp, TrackId, TrackSource,
+    RoomInfo, RoomName, RoomSettings, SessionId, StateUpdate, Timestamp, TrackId, TrackSource,
+    Waiting, WaitingParticipant,
 };
 use signaling::{
-    Claims, Command, Effect, Fresh, Join, Limits, MediaEvent, Permissions, Request, Rooms,
+    ApiCommand, ApiReply, ApiRequest, ApiResult, AskerId, Caller, Claims, Command, Effect, Fresh,
+    Join, Limits, MediaEvent, Permissions, Request, RoomRef, Rooms, Start,
 };
 
 use crate::media_plane::MediaPlane;
+use crate::store::Store;
 use crate::view::View;
 
 /// The number that every request of a test gives itself.
@@ -26,6 +30,9 @@ pub(crate) struct World {
     pub(crate) rooms: Rooms,
     pub(crate) now: Timestamp,
     pub(crate) media: MediaPlane,
+    pub(crate) store: Store,
+    /// What the last command wrote down. It is left out of the effects that are given back.
+    pub(crate) written: Vec<Write>,
     /// By the name of their tab.
     pub(crate) clients: BTreeMap<String, Client>,
     /// Every effect so far.
@@ -35,6 +42,9 @@ pub(crate) struct World {
     /// The last track and peer of each tab.
     tracks: BTreeMap<(String, String), TrackId>,
     peers: BTreeMap<String, PeerId>,
+    rooms_limits: Limits,
+    /// The server is stopped, and has forgotten what is written down.
+    pub(crate) has_stopped: bool,
     drawn: u64,
 }
 
@@ -45,6 +55,10 @@ pub(crate) struct Client {
     pub(crate) room: RoomName,
     pub(crate) view: Option<View>,
     pub(crate) resume_token: String,
+    /// The room as told to one who waits outside.
+    pub(crate) outside: Option<Waiting>,
+    /// Who waits, as told to a moderator.
+    pub(crate) waiting_list: Vec<WaitingParticipant>,
 }
 
 /// What a join says, with defaults.
@@ -68,6 +82,44 @@ pub(crate) const EVERYTHING: Permissions = Permissions {
     hidden: false,
 };
 
+/// A tutor: may moderate, by the token.
+pub(crate) fn tutor(tab: &str) -> Joining {
+    let permissions = Permissions {
+        moderate: true,
+        ..EVERYTHING
+    };
+    Joining {
+        role: "tutor".into(),
+        permissions,
+        ..student(tab)
+    }
+}
+
+/// A backend with an API key, which may do everything.
+pub(crate) fn backend() -> Caller {
+    Caller {
+        identity: Identity("APIkey".into()),
+        may_create: true,
+        may_list: true,
+        admin_of: None,
+    }
+}
+
+/// Somebody over HTTP, with a token that grants nothing.
+pub(crate) fn person(identity: &str) -> Caller {
+    Caller {
+        identity: Identity(identity.into()),
+        may_create: false,
+        may_list: false,
+        admin_of: None,
+    }
+}
+
+/// The room in which conversations happen.
+pub(crate) fn class() -> RoomRef {
+    RoomRef::Name(RoomName(ROOM.into()))
+}
+
 /// A student who may do everything but moderate.
 pub(crate) fn student(tab: &str) -> Joining {
     Joining {
@@ -90,9 +142,13 @@ impl World {
 
     pub(crate) fn with(limits: Limits) -> Self {
         Self {
-            rooms: Rooms::new(limits),
+            rooms: Rooms::new(limits.clone()),
+            rooms_limits: limits,
+            has_stopped: false,
             now: START,
             media: MediaPlane::default(),
+            store: Store::default(),
+            written: Vec::new(),
             clients: BTreeMap::new(),
             transcript: Vec::new(),
             retired: Vec::new(),
@@ -131,6 +187,8 @@ impl World {
             room,
             view,
             resume_token,
+            outside: None,
+            waiting_list: Vec::new(),
         };
         self.clients.insert(tab, client);
         self.join_on(connection, joining)
@@ -156,6 +214,8 @@ impl World {
             room: RoomId::from_bits(self.draw()),
             participant: ParticipantId::from_bits(self.draw()),
             resume_token: format!("secret {}", self.draw()),
+            // Drawn from elsewhere: the ids of other things are what they were before sessions came.
+            session: SessionId::from_bits(u64::MAX - self.drawn),
         };
         let claims = Claims {
             identity: Identity(identity),
@@ -273,19 +333,90 @@ impl World {
     pub(crate) fn pass(&mut self, milliseconds: u64) -> Vec<Effect> {
         self.now = self.now + Duration::from_millis(milliseconds);
         let effects = self.rooms.handle_timeout(self.now);
-        self.perform(&effects);
-        effects
+        self.perform(effects)
     }
 
     pub(crate) fn handle(&mut self, command: Command) -> Vec<Effect> {
         let effects = self.rooms.handle(self.now, command);
-        self.perform(&effects);
-        effects
+        self.perform(effects)
+    }
+
+    /// Somebody asks over HTTP; the answer, and what else follows.
+    pub(crate) fn api(&mut self, caller: &Caller, request: ApiRequest) -> (ApiResult, Vec<Effect>) {
+        let asker = AskerId(self.draw());
+        let mut effects = self.handle(Command::Api(Box::new(ApiCommand {
+            asker,
+            caller: caller.clone(),
+            request,
+        })));
+        let Some(Effect::Reply { asker: to, result }) = effects.pop() else {
+            panic!("a reply at the end, not {effects:#?}");
+        };
+        assert_eq!(to, asker);
+        let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { .. });
+        assert!(!effects.iter().any(is_reply), "one reply");
+        (result, effects)
+    }
+
+    /// The same for what must succeed.
+    #[track_caller]
+    pub(crate) fn api_ok(&mut self, caller: &Caller, request: ApiRequest) -> ApiReply {
+        let (result, _) = self.api(caller, request);
+        result.expect("a request that is granted")
+    }
+
+    /// Somebody has a room of their own, with this name.
+    pub(crate) fn own_room(&mut self, owner: &str, name: &str) -> RoomId {
+        let fresh_room = RoomId::from_bits(self.draw());
+        let request = ApiRequest::CreateRoom {
+            name: RoomName(name.into()),
+            owner: Some(Identity(owner.into())),
+            settings: RoomSettings::default(),
+            fresh_room,
+        };
+        match self.api_ok(&backend(), request) {
+            ApiReply::Room(details) => details.record.id,
+            other => panic!("a room, not {other:?}"),
+        }
+    }
+
+    /// A key, and an id for the session if it makes one.
+    pub(crate) fn start(&mut self, key: &str) -> Start {
+        Start {
+            key: key.into(),
+            fresh_session: SessionId::from_bits(self.draw()),
+        }
+    }
+
+    pub(crate) fn go_live(&mut self, tab: &str, key: &str) -> Vec<Effect> {
+        let start = self.start(key);
+        self.ask(tab, Request::GoLive(start))
+    }
+
+    pub(crate) fn open_lobby(&mut self, tab: &str, key: &str) -> Vec<Effect> {
+        let start = self.start(key);
+        self.ask(tab, Request::OpenLobby(start))
+    }
+
+    pub(crate) fn end_session(&mut self, tab: &str) -> Vec<Effect> {
+        self.ask(tab, Request::EndSession { session: None })
+    }
+
+    /// The server is killed with all connections, and begins again with what was written down.
+    pub(crate) fn restart(&mut self) {
+        let stored = self.store.recover(self.now);
+        self.media = MediaPlane::default();
+        let all = self.clients.values_mut().chain(&mut self.retired);
+        all.for_each(|client| client.is_open = false);
+        self.rooms = Rooms::restore(self.rooms_limits.clone(), stored);
+        self.rooms.check_invariants();
+        self.check_store();
     }
 
     /// The server is stopped, and its media plane with it.
     pub(crate) fn stop(&mut self) -> Vec<Effect> {
         self.media = MediaPlane::default();
+        self.has_stopped = true;
         self.handle(Command::Stop)
     }
 
@@ -296,7 +427,7 @@ impl World {
             .expect("an effect names a known connection")
     }
 
-    fn draw(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.drawn += 1;
         self.drawn
     }
@@ -322,6 +453,18 @@ impl World {
             .as_ref()
             .expect("a tab that joined")
             .own
+    }
+
+    /// The id under which a tab waits outside.
+    pub(crate) fn waiting_id(&self, tab: &str) -> ParticipantId {
+        let outside = self.clients[tab].outside.as_ref();
+        outside.expect("a tab that waits").participant_id
+    }
+
+    /// The room as it is told now.
+    pub(crate) fn info(&self) -> RoomInfo {
+        let room = self.rooms.room(&RoomName(ROOM.into()));
+        room.expect("a room").info
     }
 
     pub(crate) fn peer(&self, tab: &str) -> PeerId {

@@ -46,7 +46,8 @@ fn every_key_has_a_variable() {
         ("PLENUM_PUBLIC_IP", ""),
         (
             "PLENUM_KEYS",
-            "a: 0123456789abcdef0123456789abcdef, b:fedcba9876543210fedcba9876543210",
+            "a: 0123456789abcdef0123456789abcdef, b:fedcba9876543210fedcba9876543210, \
+             a:00000000000000000000000000000000",
         ),
         (
             "PLENUM_ALLOWED_ORIGINS",
@@ -56,7 +57,8 @@ fn every_key_has_a_variable() {
         ("PLENUM_LOG_FORMAT", "json"),
     ];
     let config = load(&Arguments::default(), environment(&variables)).unwrap();
-    assert_eq!(config.keys.iter().count(), 2);
+    assert_eq!(config.keys.names().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(config.keys.secrets("a").count(), 2);
     assert_eq!(
         config.allowed_origins,
         ["https://a.example", "https://b.example"]

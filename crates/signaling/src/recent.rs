@@ -1,0 +1,104 @@
+//! The last commands of each room, to see afterwards what led to a fault: each with its time, so that
+//! they can be given to `Rooms` again. Secrets and SDP are not among what is kept.
+
+use std::collections::VecDeque;
+
+use protocol::{Resume, RoomId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::api::ApiRequest;
+use crate::limits::COMMANDS_REMEMBERED;
+use crate::rooms::Rooms;
+use crate::{Command, MediaEvent, Request};
+
+/// A command, and when it was given. As JSON, a line of a log that can be replayed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// When.
+    pub at: Timestamp,
+    /// What; `None`: what was due was done (`Rooms::handle_timeout`).
+    pub command: Option<Command>,
+}
+
+/// The last commands of a room, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(VecDeque<Recorded>);
+
+impl Recent {
+    pub(crate) fn push(&mut self, recorded: Recorded) {
+        if self.0.len() == COMMANDS_REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(recorded);
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.0 = VecDeque::new();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Rooms {
+    /// The last commands of a room, oldest first, if it is there. Resume tokens are replaced by a number
+    /// made of them, so that they still match each other and nothing else; SDP is left out.
+    pub fn recent_commands(&self, room: RoomId) -> Vec<Recorded> {
+        let room = self.rooms.get(&room);
+        room.map_or_else(Vec::new, |room| room.recent.0.iter().cloned().collect())
+    }
+
+    /// The room that a command is for, if there is one by now.
+    pub(crate) fn room_of_command(&self, command: &Command) -> Option<RoomId> {
+        match command {
+            Command::Join(join) => self.names.get(&join.claims.room).copied(),
+            Command::Request { connection, .. } | Command::Disconnected { connection } => {
+                let place = self.index.connections.get(connection);
+                place.map(|place| place.room)
+            }
+            Command::Api(command) => match command.request.room() {
+                Some(room) => self.find(room),
+                None => self.room_made_by(command),
+            },
+            Command::Media(event) => self.place_of_event(event).map(|place| place.room),
+            Command::Stop => None,
+        }
+    }
+
+    fn room_made_by(&self, command: &crate::ApiCommand) -> Option<RoomId> {
+        match &command.request {
+            ApiRequest::CreateRoom { name, .. } => self.names.get(name).copied(),
+            ApiRequest::MyRoom { .. } => self.owners.get(&command.caller.identity).copied(),
+            _ => None,
+        }
+    }
+}
+
+/// The command as it is kept.
+pub(crate) fn without_secrets(command: &Command) -> Command {
+    let mut command = command.clone();
+    match &mut command {
+        Command::Join(join) => {
+            join.fresh.resume_token = digest(&join.fresh.resume_token);
+            if let Some(Resume { token, .. }) = &mut join.resume {
+                *token = digest(token);
+            }
+        }
+        Command::Request {
+            request: Request::Offer { sdp, .. },
+            ..
+        }
+        | Command::Media(MediaEvent::Answered { sdp, .. }) => sdp.clear(),
+        _ => {}
+    }
+    command
+}
+
+/// 64-bit FNV-1a: the same text, the same number; and of a secret drawn at random, no way back.
+fn digest(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

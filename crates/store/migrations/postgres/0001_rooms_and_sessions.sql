@@ -1,0 +1,275 @@
+-- Rooms, their sessions, and who was there. What must never be true is refused here, by the database.
+-- Ids are their text, times are milliseconds since 1970.
+-- The same tables, columns and names as migrations/sqlite/0001_rooms_and_sessions.sql: a test compares.
+
+CREATE TABLE rooms (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 16 AND substr(id, 1, 3) = 'RM_'),
+    name TEXT NOT NULL CHECK (name <> ''),
+    owner TEXT CHECK (owner <> ''),
+    is_kept BOOLEAN NOT NULL,
+    title TEXT NOT NULL,
+    lobby BOOLEAN NOT NULL,
+    locked BOOLEAN NOT NULL,
+    max_participants BIGINT CHECK (max_participants >= 0),
+    created_at BIGINT NOT NULL CHECK (created_at BETWEEN 0 AND 9007199254740991),
+    closed_at BIGINT CHECK (closed_at <= 9007199254740991),
+    CONSTRAINT room_is_closed_after_it_was_made CHECK (closed_at >= created_at)
+);
+
+CREATE UNIQUE INDEX one_open_room_of_a_name ON rooms (name) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX one_open_room_of_an_owner ON rooms (owner)
+    WHERE closed_at IS NULL AND owner IS NOT NULL;
+CREATE INDEX rooms_closed_at ON rooms (closed_at) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 16 AND substr(id, 1, 3) = 'SE_'),
+    room TEXT NOT NULL REFERENCES rooms (id),
+    state TEXT NOT NULL CHECK (state IN ('scheduled', 'lobby', 'live', 'ended', 'cancelled')),
+    host TEXT CHECK (host <> ''),
+    title TEXT NOT NULL,
+    key TEXT CHECK (length(key) BETWEEN 1 AND 64),
+    scheduled_for BIGINT CHECK (scheduled_for BETWEEN 0 AND 9007199254740991),
+    created_at BIGINT NOT NULL CHECK (created_at BETWEEN 0 AND 9007199254740991),
+    live_at BIGINT CHECK (live_at <= 9007199254740991),
+    ended_at BIGINT CHECK (ended_at <= 9007199254740991),
+    end_reason TEXT CHECK (end_reason IN (
+        'ended', 'host_absent', 'empty', 'server_stopped', 'server_lost', 'room_deleted', 'cancelled'
+    )),
+    CONSTRAINT one_session_of_a_key UNIQUE (room, key),
+    CONSTRAINT session_has_the_times_of_its_state CHECK (CASE state
+        WHEN 'scheduled' THEN scheduled_for IS NOT NULL AND live_at IS NULL AND ended_at IS NULL
+        WHEN 'lobby' THEN live_at IS NULL AND ended_at IS NULL
+        WHEN 'live' THEN live_at IS NOT NULL AND ended_at IS NULL
+        WHEN 'ended' THEN ended_at IS NOT NULL
+        WHEN 'cancelled' THEN live_at IS NULL AND ended_at IS NOT NULL
+    END),
+    CONSTRAINT session_that_is_over_says_why CHECK ((ended_at IS NULL) = (end_reason IS NULL)),
+    CONSTRAINT session_goes_live_after_it_was_made CHECK (live_at >= created_at),
+    CONSTRAINT session_ends_after_it_began CHECK (ended_at >= created_at AND ended_at >= coalesce(live_at, 0))
+);
+
+CREATE UNIQUE INDEX one_running_session_of_a_room ON sessions (room) WHERE state IN ('lobby', 'live');
+CREATE INDEX sessions_live ON sessions (live_at) WHERE state = 'live';
+CREATE INDEX sessions_of_a_room ON sessions (room, created_at, id);
+CREATE INDEX sessions_ended_at ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE attendance (
+    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    participant TEXT NOT NULL CHECK (length(participant) = 16 AND substr(participant, 1, 3) = 'PA_'),
+    identity TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    joined_at BIGINT NOT NULL CHECK (joined_at BETWEEN 0 AND 9007199254740991),
+    left_at BIGINT CHECK (left_at <= 9007199254740991),
+    PRIMARY KEY (session, participant),
+    CONSTRAINT attendance_ends_after_it_began CHECK (left_at >= joined_at)
+);
+
+-- Nobody is counted twice.
+CREATE UNIQUE INDEX one_open_attendance_of_an_identity ON attendance (session, identity)
+    WHERE left_at IS NULL;
+
+CREATE TABLE tracks (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 16 AND substr(id, 1, 3) = 'TR_'),
+    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    participant TEXT NOT NULL CHECK (length(participant) = 16 AND substr(participant, 1, 3) = 'PA_'),
+    source TEXT NOT NULL CHECK (source IN ('camera', 'microphone', 'screen', 'screen_audio')),
+    published_at BIGINT NOT NULL CHECK (published_at BETWEEN 0 AND 9007199254740991),
+    unpublished_at BIGINT CHECK (unpublished_at <= 9007199254740991),
+    CONSTRAINT track_ends_after_it_began CHECK (unpublished_at >= published_at)
+);
+
+CREATE INDEX tracks_of_a_session ON tracks (session, published_at, id);
+CREATE INDEX tracks_open ON tracks (session) WHERE unpublished_at IS NULL;
+
+CREATE TABLE bans (
+    room TEXT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+    identity TEXT NOT NULL,
+    banned_by TEXT NOT NULL,
+    banned_at BIGINT NOT NULL CHECK (banned_at BETWEEN 0 AND 9007199254740991),
+    PRIMARY KEY (room, identity)
+);
+
+-- To whom events are delivered.
+CREATE TABLE targets (
+    name TEXT NOT NULL PRIMARY KEY
+);
+
+-- The outbox: written in the transaction of what it tells.
+CREATE TABLE events (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind TEXT NOT NULL,
+    happened_at BIGINT NOT NULL,
+    body TEXT NOT NULL
+);
+
+CREATE INDEX events_happened_at ON events (happened_at);
+
+-- What is still to be delivered: a delivered one is gone.
+CREATE TABLE deliveries (
+    event BIGINT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+    target TEXT NOT NULL REFERENCES targets (name) ON DELETE CASCADE,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    next_attempt_at BIGINT NOT NULL,
+    PRIMARY KEY (event, target)
+);
+
+CREATE INDEX deliveries_due ON deliveries (next_attempt_at);
+CREATE INDEX deliveries_of_a_target ON deliveries (target, event);
+
+-- The one server that writes. Each opening has the next epoch; each batch of writes the next number, by
+-- which a commit whose answer was lost is recognised.
+CREATE TABLE server (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    epoch BIGINT NOT NULL,
+    batch BIGINT NOT NULL,
+    heartbeat_at BIGINT NOT NULL
+);
+
+INSERT INTO server (id, epoch, batch, heartbeat_at) VALUES (1, 0, 0, 0);
+
+-- The listing of live rooms: the same data, read.
+CREATE VIEW live_rooms AS
+SELECT
+    rooms.id AS room,
+    rooms.name AS name,
+    rooms.owner AS owner,
+    rooms.title AS title,
+    sessions.id AS session,
+    sessions.title AS session_title,
+    sessions.host AS host,
+    sessions.live_at AS live_at,
+    (SELECT count(*) FROM attendance
+        WHERE attendance.session = sessions.id AND attendance.left_at IS NULL) AS participants,
+    (SELECT count(DISTINCT tracks.participant) FROM tracks
+        WHERE tracks.session = sessions.id AND tracks.unpublished_at IS NULL) AS publishers
+FROM sessions JOIN rooms ON rooms.id = sessions.room
+WHERE sessions.state = 'live';
+
+CREATE FUNCTION attendance_opens_in_a_live_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT state FROM sessions WHERE id = NEW.session FOR SHARE) <> 'live' THEN
+        RAISE EXCEPTION 'attendance is opened only in a session that is live' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER attendance_opens_in_a_live_session BEFORE INSERT ON attendance
+FOR EACH ROW EXECUTE FUNCTION attendance_opens_in_a_live_session();
+
+CREATE FUNCTION attendance_is_open_in_a_live_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.left_at IS NULL AND (SELECT state FROM sessions WHERE id = NEW.session FOR SHARE) <> 'live' THEN
+        RAISE EXCEPTION 'attendance is open only in a session that is live' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER attendance_is_open_in_a_live_session BEFORE UPDATE ON attendance
+FOR EACH ROW EXECUTE FUNCTION attendance_is_open_in_a_live_session();
+
+CREATE FUNCTION track_is_published_in_a_live_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT state FROM sessions WHERE id = NEW.session FOR SHARE) <> 'live' THEN
+        RAISE EXCEPTION 'a track is published only in a session that is live' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER track_is_published_in_a_live_session BEFORE INSERT ON tracks
+FOR EACH ROW EXECUTE FUNCTION track_is_published_in_a_live_session();
+
+CREATE FUNCTION track_is_open_in_a_live_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.unpublished_at IS NULL AND (SELECT state FROM sessions WHERE id = NEW.session FOR SHARE) <> 'live' THEN
+        RAISE EXCEPTION 'a track is open only in a session that is live' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER track_is_open_in_a_live_session BEFORE UPDATE ON tracks
+FOR EACH ROW EXECUTE FUNCTION track_is_open_in_a_live_session();
+
+CREATE FUNCTION session_that_is_over_stays_as_it_is() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state IN ('ended', 'cancelled') THEN
+        RAISE EXCEPTION 'a session that is over does not change' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER session_that_is_over_stays_as_it_is BEFORE UPDATE ON sessions
+FOR EACH ROW EXECUTE FUNCTION session_that_is_over_stays_as_it_is();
+
+CREATE FUNCTION session_never_goes_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.state = 'live' AND NEW.state IN ('scheduled', 'lobby'))
+        OR (OLD.state = 'lobby' AND NEW.state = 'scheduled') THEN
+        RAISE EXCEPTION 'a session never goes back to an earlier state' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER session_never_goes_back BEFORE UPDATE ON sessions
+FOR EACH ROW EXECUTE FUNCTION session_never_goes_back();
+
+CREATE FUNCTION session_leaves_nothing_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state <> 'live' AND (
+        EXISTS (SELECT 1 FROM attendance WHERE session = NEW.id AND left_at IS NULL)
+        OR EXISTS (SELECT 1 FROM tracks WHERE session = NEW.id AND unpublished_at IS NULL)
+    ) THEN
+        RAISE EXCEPTION 'a session that is not live has no open attendance and no open track' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER session_leaves_nothing_open BEFORE UPDATE ON sessions
+FOR EACH ROW EXECUTE FUNCTION session_leaves_nothing_open();
+
+CREATE FUNCTION session_is_deleted_when_it_is_over() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state NOT IN ('ended', 'cancelled') THEN
+        RAISE EXCEPTION 'only a session that is over is deleted' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER session_is_deleted_when_it_is_over BEFORE DELETE ON sessions
+FOR EACH ROW EXECUTE FUNCTION session_is_deleted_when_it_is_over();
+
+CREATE FUNCTION session_is_in_an_open_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state NOT IN ('ended', 'cancelled')
+        AND (SELECT closed_at FROM rooms WHERE id = NEW.room FOR SHARE) IS NOT NULL THEN
+        RAISE EXCEPTION 'a room that is closed has no session to come' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER session_is_in_an_open_room BEFORE INSERT ON sessions
+FOR EACH ROW EXECUTE FUNCTION session_is_in_an_open_room();
+
+CREATE FUNCTION room_is_closed_for_good() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.closed_at IS NOT NULL THEN
+        RAISE EXCEPTION 'a room that is closed does not change' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER room_is_closed_for_good BEFORE UPDATE ON rooms
+FOR EACH ROW EXECUTE FUNCTION room_is_closed_for_good();
+
+CREATE FUNCTION room_closes_when_nothing_is_to_come() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.closed_at IS NOT NULL AND EXISTS (
+        SELECT 1 FROM sessions WHERE room = NEW.id AND state NOT IN ('ended', 'cancelled')
+    ) THEN
+        RAISE EXCEPTION 'a room is closed only when its sessions are over' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER room_closes_when_nothing_is_to_come BEFORE UPDATE ON rooms
+FOR EACH ROW EXECUTE FUNCTION room_closes_when_nothing_is_to_come();
