@@ -1,6 +1,4 @@
-// What the page asks over HTTP: a development token, and which rooms are live. Nothing of it needs a room.
-
-/** @import { LiveRoom } from "./protocol.d.ts" */
+// The development server's tokens, for a page without a backend of its own.
 
 import { PlenumError } from "./failures.js";
 
@@ -20,13 +18,6 @@ export async function developmentToken(person) {
   if (response.status === 429) throw new PlenumError("too_fast");
   const { code, message } = await response.json().catch(() => ({}));
   throw new PlenumError(code ?? (response.status >= 500 ? "server_gone" : "internal"), message ?? `HTTP ${response.status}`);
-}
-
-/** @returns {Promise<LiveRoom[]>} */
-export async function liveRooms() {
-  const response = await ask("/api/rooms", {});
-  if (!response.ok) throw new PlenumError("server_gone", `HTTP ${response.status}`);
-  return response.json();
 }
 
 /**

@@ -17,7 +17,8 @@ const STEPS = ["devices", "token", "signaling", "media"];
  * @template Result
  * @param {HTMLElement} list its items carry `data-step`
  * @param {AbortSignal} cancelled the user's change of mind
- * @param {(onStep: (step: Step) => void, signal: AbortSignal) => Promise<Result>} start
+ * @param {(onStep: (step: Step) => void, signal: AbortSignal, onWaiting: () => void) => Promise<Result>} start
+ *   `onWaiting`: one waits for people now, who may take their time, until the next step
  * @param {number} [limit] milliseconds
  * @returns {Promise<Result>}
  */
@@ -25,14 +26,20 @@ export async function withSteps(list, cancelled, start, limit = LIMIT_MS) {
   /** @type {Step} */
   let current = "devices";
   const late = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer = setTimeout(() => late.abort(), limit);
   const onStep = (/** @type {Step} */ step) => {
     current = step;
+    timer ??= setTimeout(() => late.abort(), limit);
     show(list, step);
   };
+  const onWaiting = () => {
+    clearTimeout(timer);
+    timer = undefined;
+  };
   onStep("devices");
-  const timer = setTimeout(() => late.abort(), limit);
   try {
-    return await start(onStep, AbortSignal.any([late.signal, cancelled]));
+    return await start(onStep, AbortSignal.any([late.signal, cancelled]), onWaiting);
   } catch (error) {
     if (late.signal.aborted && !cancelled.aborted) throw new PlenumError(LATE[current], `still at ${current}`);
     throw error;

@@ -99,10 +99,60 @@ const FAILURES = {
     sentence: "Your access token does not permit that.",
     advice: "Ask whoever invited you for a token that does.",
   },
-  removed: {
+  disconnected: {
     title: "You were disconnected",
     sentence: "The server ended your stay in this room.",
     advice: "You can try to join again.",
+  },
+  removed: {
+    title: "You were removed",
+    sentence: "A moderator put you out of this room.",
+    advice: "Ask the host whether you may come back.",
+  },
+  banned: {
+    title: "You may not enter",
+    sentence: "You are banned from this room.",
+    advice: "Ask the room's owner to lift the ban.",
+  },
+  denied: {
+    title: "Not let in",
+    sentence: "A moderator did not let you in.",
+    advice: "Ask the host whether you may come in, then try again.",
+  },
+  room_locked: {
+    title: "The room is locked",
+    sentence: "Nobody new is let into this room at the moment.",
+    advice: "Ask the host to unlock it, then try again.",
+  },
+  session_ended: {
+    title: "The session has ended",
+    sentence: "The host has ended this session for all.",
+    advice: "You can wait here for the next one: “Try again” brings you back to the door.",
+  },
+  room_not_found: {
+    title: "No such room",
+    sentence: "This room does not exist, or no longer.",
+    advice: "Check the link with whoever invited you.",
+  },
+  session_state: {
+    title: "Not possible now",
+    sentence: "The session is in a state in which that cannot be done.",
+    advice: "Look at the room's state, which may just have changed.",
+  },
+  gone: {
+    title: "No longer there",
+    sentence: "Whoever or whatever you meant is no longer there.",
+    advice: "Go on with what you see now.",
+  },
+  room_exists: {
+    title: "The name is taken",
+    sentence: "Another room has this name.",
+    advice: "Choose another name.",
+  },
+  unavailable: {
+    title: "Not just now",
+    sentence: "The server cannot write anything down at the moment, so nobody can come in.",
+    advice: "Wait a few seconds, then try again.",
   },
   too_fast: {
     title: "Too many attempts",
@@ -144,6 +194,9 @@ const SAME = {
   server_stopping: "server_gone",
   too_slow: "server_gone",
   authentication_timeout: "server_gone",
+  session_not_found: "gone",
+  participant_not_found: "gone",
+  track_not_found: "gone",
 };
 
 /**

@@ -1,8 +1,8 @@
-// The rooms that are live, as the front page lists them. It asks only while it is shown.
+// The rooms that are live, as the front page lists them: told by the server as it changes, while it is shown.
 
-import { liveRooms } from "./backend.js";
+/** @import { LiveRoom } from "./protocol.d.ts" */
 
-const EVERY_MS = 3_000;
+import { clock } from "./time.js";
 
 /**
  * @param {object} parts
@@ -12,17 +12,20 @@ const EVERY_MS = 3_000;
  * @returns {{ show: () => void, hide: () => void }}
  */
 export function lobby({ list, empty, onChoose }) {
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  let timer;
+  /** @type {EventSource | null} */
+  let source = null;
+  /** @type {Map<string, LiveRoom>} */
+  let rooms = new Map();
   let shown = "";
 
-  const refresh = async () => {
-    if (document.hidden) return;
-    // A server that is away says so when one joins; a list is not worth an alarm.
-    const rooms = await liveRooms().catch(() => []);
-    const items = rooms.map(({ name, participants, live, started_at }) => ({
+  const render = () => {
+    const items = [...rooms.values()].sort((a, b) => a.started_at - b.started_at).map(({ name, participants, live, started_at }) => ({
       name,
-      detail: `${people(participants)} · ${live.map((one) => one.name).slice(0, 3).join(", ")}${live.length > 3 ? "…" : ""} · since ${clock(started_at)}`,
+      detail: [
+        people(participants),
+        live.map((one) => one.name).slice(0, 3).join(", ") + (live.length > 3 ? "…" : ""),
+        `since ${clock(started_at)}`,
+      ].filter(Boolean).join(" · "),
     }));
     // Only what changed is drawn anew: a list that flickers loses the focus in it.
     if (JSON.stringify(items) === shown) return;
@@ -31,15 +34,33 @@ export function lobby({ list, empty, onChoose }) {
     empty.hidden = items.length > 0;
   };
 
+  /**
+   * @param {string} kind
+   * @param {(data: any) => void} take
+   */
+  const hear = (kind, take) =>
+    source?.addEventListener(kind, (event) => {
+      take(JSON.parse(/** @type {MessageEvent} */ (event).data));
+      render();
+    });
+
+  const hide = () => {
+    source?.close();
+    source = null;
+  };
+
   return {
     show() {
-      clearInterval(timer);
-      timer = setInterval(() => void refresh(), EVERY_MS);
-      void refresh();
+      if (source) return;
+      // It comes back by itself after a loss, and is then told what it missed.
+      source = new EventSource("/api/live");
+      hear("snapshot", (data) => {
+        rooms = new Map(/** @type {LiveRoom[]} */ (data.rooms).map((room) => [room.name, room]));
+      });
+      hear("room_live", (room) => rooms.set(room.name, room));
+      hear("room_over", ({ name }) => rooms.delete(name));
     },
-    hide() {
-      clearInterval(timer);
-    },
+    hide,
   };
 }
 
@@ -67,9 +88,4 @@ function item(name, detail, onChoose) {
 /** @param {number} count */
 export function people(count) {
   return count === 1 ? "1 person" : `${count} people`;
-}
-
-/** @param {number} milliseconds since 1970 */
-function clock(milliseconds) {
-  return new Date(milliseconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }

@@ -1,12 +1,18 @@
 // The page: which view is shown, and what its buttons ask of a room. What happens in a room is not decided here.
 
 /** @import { Room } from "./plenum.js" */
+/** @import { Waiting } from "./protocol.d.ts" */
 
+import { Api } from "./api.js";
 import { developmentToken } from "./backend.js";
 import { withSteps } from "./connect.js";
+import { failureBox } from "./failure-box.js";
 import { asPlenumError, describe, PlenumError } from "./failures.js";
+import { describe as describeRoom, hostBar } from "./host.js";
 import { lobby, people } from "./lobby.js";
 import { peek, recall, remember } from "./memory.js";
+import { actions, openMenu } from "./moderation.js";
+import { myRoom } from "./my-room.js";
 import { Devices, join } from "./plenum.js";
 import { preview } from "./preview.js";
 import { Tiles } from "./tiles.js";
@@ -30,7 +36,6 @@ function element(id, kind) {
 
 const page = {
   status: element("status", HTMLElement),
-  failure: element("failure", HTMLElement),
   notice: element("notice", HTMLElement),
   hear: element("hear", HTMLButtonElement),
   form: element("form", HTMLFormElement),
@@ -50,8 +55,6 @@ const devices = new Devices();
 let room = null;
 /** Ends the attempt to connect that is under way. */
 let attempt = new AbortController();
-/** What "Try again" does, while a failure is shown. */
-let tryAgain = () => {};
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let goneTimer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -68,12 +71,43 @@ const rooms = lobby({
   },
 });
 
+const failure = failureBox({
+  box: element("failure", HTMLElement),
+  onGoBack(wasDevices) {
+    if (!wasDevices || document.body.dataset.view !== "front") showFront();
+  },
+});
+
 const tiles = new Tiles(page.tiles, element("screens", HTMLElement), {
-  onMute: (participantId) => room?.muteParticipant(participantId),
+  onMute: (participantId) => room?.moderator.mute(participantId),
+  onMore(participantId, anchor) {
+    const participant = room?.participants.find(({ id }) => id === participantId);
+    if (room && participant) openMenu(anchor, actions(room, participant), tellProblem);
+  },
   onBlocked(media) {
     silent.add(media);
     page.hear.hidden = false;
   },
+});
+
+const host = hostBar({ bar: element("host", HTMLElement), badge: element("session-state", HTMLElement), onProblem: tellProblem });
+
+const mine = myRoom({
+  panel: element("my-room", HTMLElement),
+  api() {
+    Object.assign(memory, { name: page.name.value.trim() || memory.name });
+    if (memory.name || memory.token) return new Api(apiToken);
+    page.name.focus();
+    tell("Say who you are first: your room is yours by your name.");
+    return null;
+  },
+  onEnter(name) {
+    // A token is for one room: a backend gives another one for this.
+    Object.assign(memory, { room: name, role: memory.token ? memory.role : "host" });
+    remember(memory);
+    void enter();
+  },
+  onProblem: tellProblem,
 });
 
 const self = preview({
@@ -100,10 +134,13 @@ function start() {
     name: query.get("name") ?? known.name,
     room: query.get("room") ?? known.room,
     role: query.get("role") ?? known.role,
+    // With the development server: to be the same person in two tabs.
+    identity: query.get("identity") ?? undefined,
   };
   const isSomebodyElse = Object.entries(asked).some(([key, value]) => value !== undefined && value !== memory[/** @type {"name"} */ (key)]);
   if (isSomebodyElse) {
-    Object.assign(memory, { identity: undefined, resumeToken: undefined, isInRoom: false, handRaised: false });
+    Object.assign(memory, { resumeToken: undefined, isInRoom: false, handRaised: false });
+    if (token || (asked.name !== undefined && asked.name !== memory.name)) memory.identity = undefined;
     for (const [key, value] of Object.entries(asked)) if (value !== undefined) memory[/** @type {"name"} */ (key)] = value;
     if (!token) memory.token = undefined;
   }
@@ -125,11 +162,11 @@ function start() {
 async function enter(started) {
   attempt.abort();
   const mine = (attempt = new AbortController());
-  hideFailure();
+  failure.hide();
   setView("connecting");
   setStatus("connecting", "Connecting…");
   try {
-    const joined = await withSteps(element("steps", HTMLElement), mine.signal, async (onStep, signal) => {
+    const joined = await withSteps(element("steps", HTMLElement), mine.signal, async (onStep, signal, onWaiting) => {
       if (started) await Promise.race([started, new Promise((resolve) => setTimeout(resolve, PERMISSION_LIMIT_MS))]);
       return join({
         token: fetchToken,
@@ -137,8 +174,15 @@ async function enter(started) {
         devices,
         handRaised: memory.handRaised ?? false,
         ...(memory.resumeToken && { resumeToken: memory.resumeToken }),
-        onStep,
+        onStep(step) {
+          if (step === "media") setView("connecting");
+          onStep(step);
+        },
         signal,
+        onWaiting(waiting) {
+          onWaiting();
+          showWaiting(waiting);
+        },
         onResumeToken: rememberStay,
       });
     });
@@ -150,7 +194,7 @@ async function enter(started) {
     remember(memory);
     setView("failed");
     setStatus("failed", "Not connected");
-    showFailure(asPlenumError(error), () => void enter());
+    failure.show(asPlenumError(error), () => void enter());
   }
 }
 
@@ -163,10 +207,38 @@ async function fetchToken() {
   return token;
 }
 
+/** Who one is, to the HTTP API: the same person as in the room. @returns {Promise<string>} */
+async function apiToken() {
+  if (memory.token) return memory.token;
+  const { name, role } = memory;
+  const person = { name, role, room: memory.room || name, ...(memory.identity && { identity: memory.identity }) };
+  const { token, identity } = await developmentToken(person);
+  memory.identity = identity;
+  remember(memory);
+  return token;
+}
+
 /** @param {string} resumeToken */
 function rememberStay(resumeToken) {
   Object.assign(memory, { resumeToken, isInRoom: true });
   remember(memory);
+}
+
+/** Outside, until the session is live or somebody lets us in. @param {Waiting} waiting */
+function showWaiting({ room }) {
+  const { name, state, host, settings } = room;
+  setView("waiting");
+  setStatus("waiting", "Waiting");
+  document.title = `${name} · Plenum`;
+  element("waiting-title", HTMLElement).textContent = settings.title || name;
+  const leader = host?.present ? "The host is here." : host ? "The host is not here yet." : "";
+  const text = {
+    idle: `The room is not live yet. ${leader}`,
+    scheduled: `${describeRoom(room)}. ${leader}`,
+    lobby: `The lobby is open; it begins soon. ${leader}`,
+    live: "The session is live. A moderator has been asked to let you in.",
+  }[state];
+  element("waiting-text", HTMLElement).textContent = text.trim();
 }
 
 /** @param {Room} joined */
@@ -177,6 +249,7 @@ function showRoom(joined) {
   const update = () => {
     if (room !== joined) return;
     tiles.update(joined);
+    host.update(joined);
     self.render();
     renderRoom(joined);
   };
@@ -189,21 +262,26 @@ function showRoom(joined) {
     update();
   });
   joined.on("change", update);
-  joined.on("status", () => renderStatus(joined));
+  joined.on("status", () => {
+    if (joined.status === "connected" && document.body.dataset.view === "waiting") setView("room");
+    renderStatus(joined);
+  });
   joined.on("muted-by", ({ source, participant }) => {
     tell(`${participant?.name ?? "A moderator"} turned your ${source === "microphone" ? "microphone" : "camera"} off.`);
   });
-  joined.on("problem", (error) => {
-    const { sentence, advice } = describe(error.code);
-    tell(`${sentence} ${advice}`);
+  joined.on("unmute-asked", ({ source, participant }) => {
+    tell(`${participant?.name ?? "A moderator"} asks you to turn your ${source === "camera" ? "camera" : "microphone"} on.`);
   });
+  joined.on("problem", tellProblem);
+  // The session ended while the connection was lost: outside again, until it is live.
+  joined.on("waiting", (waiting) => showWaiting(waiting));
   joined.on("ended", (error) => {
     leaveRoom();
     setView("failed");
     setStatus("ended", "Not connected");
     // An unknown end is the server's doing: say that, and what it said.
     const isKnown = describe(error.code) !== describe("internal");
-    showFailure(isKnown ? error : new PlenumError("removed", error.message), () => void enter());
+    failure.show(isKnown ? error : new PlenumError("disconnected", error.message), () => void enter());
   });
   renderStatus(joined);
   update();
@@ -227,13 +305,13 @@ function renderStatus(joined) {
   switch (joined.status) {
     case "connected":
       setStatus("connected", "Connected");
-      if (page.failure.dataset.code === "server_gone") hideFailure();
+      if (failure.code === "server_gone") failure.hide();
       return;
     case "interrupted":
       return setStatus("interrupted", "Sound and picture interrupted. Reconnecting…");
     case "reconnecting":
       setStatus("reconnecting", "Connection lost. Reconnecting…");
-      goneTimer = setTimeout(() => showFailure(new PlenumError("server_gone"), () => joined.reconnectNow()), GONE_AFTER_MS);
+      goneTimer = setTimeout(() => failure.show(new PlenumError("server_gone"), () => joined.reconnectNow()), GONE_AFTER_MS);
       return;
   }
 }
@@ -241,7 +319,7 @@ function renderStatus(joined) {
 /** Back to the front page; with a room, that is leaving it. */
 function showFront() {
   attempt.abort();
-  hideFailure();
+  failure.hide();
   leaveRoom();
   setView("front");
   setStatus("ready", "Ready");
@@ -262,7 +340,7 @@ function leaveRoom() {
   remember(memory);
 }
 
-/** @param {"front" | "connecting" | "room" | "failed"} view */
+/** @param {"front" | "connecting" | "waiting" | "room" | "failed"} view */
 function setView(view) {
   document.body.dataset.view = view;
   const inRoom = view === "room";
@@ -271,8 +349,12 @@ function setView(view) {
   if (inRoom) document.body.append(page.controls);
   else place.append(page.controls);
   toggleDevicePanel(false);
-  if (view === "front") rooms.show();
-  else rooms.hide();
+  if (view === "front") {
+    rooms.show();
+    mine.refresh();
+  } else {
+    rooms.hide();
+  }
   self.render();
 }
 
@@ -285,45 +367,19 @@ function setStatus(state, text) {
   if (page.status.textContent !== text) page.status.textContent = text;
 }
 
-/**
- * @param {PlenumError} error
- * @param {() => void} again
- */
-function showFailure(error, again) {
-  const { title, sentence, advice } = describe(error.code);
-  tryAgain = again;
-  delete page.failure.dataset.about;
-  element("go-on", HTMLButtonElement).hidden = true;
-  page.failure.dataset.code = error.code;
-  element("failure-title", HTMLElement).textContent = title;
-  element("failure-sentence", HTMLElement).textContent = sentence;
-  element("failure-advice", HTMLElement).textContent = advice;
-  const hasDetail = error.message !== error.code && ["removed", "internal", "media_refused"].includes(error.code);
-  element("failure-detail", HTMLElement).textContent = hasDetail ? error.message : "";
-  page.failure.hidden = false;
-}
-
-function hideFailure() {
-  page.failure.hidden = true;
-  delete page.failure.dataset.code;
-}
-
 /** A device that was asked for and is not there: said, while everything else goes on. */
 function showDeviceFailure() {
-  const failure = devices.failure("camera") ?? devices.failure("microphone");
+  const found = devices.failure("camera") ?? devices.failure("microphone");
   const view = document.body.dataset.view;
   if (view !== "front" && view !== "room") return;
-  if (!failure) {
-    if (page.failure.dataset.about === "devices") hideFailure();
-    delete page.failure.dataset.about;
-    return;
-  }
-  showFailure(failure, () => {
-    hideFailure();
-    void devices.start({ camera: true, microphone: true });
-  });
-  page.failure.dataset.about = "devices";
-  element("go-on", HTMLButtonElement).hidden = false;
+  if (found) failure.show(found, () => void devices.start({ camera: true, microphone: true }), true);
+  else if (failure.isAboutDevices) failure.hide();
+}
+
+/** What could not be done, as a passing remark. @param {unknown} error */
+function tellProblem(error) {
+  const { sentence, advice } = describe(asPlenumError(error).code);
+  tell(`${sentence} ${advice}`);
 }
 
 /**
@@ -377,7 +433,8 @@ function listen() {
     if (!chosen.name || !chosen.room) return;
     const isSame = chosen.name === memory.name && chosen.room === memory.room && chosen.role === memory.role;
     // A token is for one room and one person: with other words in the form it is not meant.
-    if (!isSame) Object.assign(memory, { identity: undefined, token: undefined });
+    if (!isSame) memory.token = undefined;
+    if (chosen.name !== memory.name) memory.identity = undefined;
     Object.assign(memory, chosen);
     remember(memory);
     void enter();
@@ -388,26 +445,15 @@ function listen() {
     remember(memory);
     showDeviceFailure();
   });
-  element("try-again", HTMLButtonElement).addEventListener("click", () => {
-    hideFailure();
-    tryAgain();
-  });
-  element("go-back", HTMLButtonElement).addEventListener("click", () => {
-    const isDevices = page.failure.dataset.about === "devices";
-    delete page.failure.dataset.about;
-    if (isDevices && document.body.dataset.view === "front") return hideFailure();
-    showFront();
-    hideFailure();
-  });
-  element("go-on", HTMLButtonElement).addEventListener("click", hideFailure);
   element("cancel", HTMLButtonElement).addEventListener("click", showFront);
   element("leave", HTMLButtonElement).addEventListener("click", showFront);
+  element("leave-waiting", HTMLButtonElement).addEventListener("click", showFront);
   element("toggle-devices", HTMLButtonElement).addEventListener("click", () => {
     toggleDevicePanel(!page.controls.classList.contains("with-devices"));
   });
   page.share.addEventListener("click", () => {
     if (room?.screen) return room.stopScreen();
-    room?.shareScreen().catch((error) => tell(describe(asPlenumError(error).code).sentence));
+    room?.shareScreen().catch(tellProblem);
   });
   page.hand.addEventListener("click", () => {
     if (!room) return;

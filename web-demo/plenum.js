@@ -5,12 +5,13 @@
 //   const room = await join({ token, camera: true, microphone: true });
 //   room.on("track", ({ track, participant }) => …);
 
-/** @import { Joined, Live, NumberedChange, Participant, ServerMessage, StateUpdate, Track, TrackSource } from "./protocol.d.ts" */
+/** @import { Joined, Live, NumberedChange, Participant, RoomInfo, ServerMessage, StateUpdate, Track, TrackSource, Waiting, WaitingParticipant } from "./protocol.d.ts" */
 
 import { Devices } from "./devices.js";
 import { Emitter } from "./emitter.js";
 import { asPlenumError, PlenumError } from "./failures.js";
 import { Media } from "./media.js";
+import { Moderator } from "./moderator.js";
 import { RoomState } from "./room.js";
 import { Signaling } from "./signaling.js";
 
@@ -33,6 +34,7 @@ const DEVICES_LIMIT_MS = 12_000;
  * @property {boolean} [handRaised]
  * @property {(token: string) => void} [onResumeToken] told whenever there is a new one: keep it in `sessionStorage`
  * @property {string} [resumeToken] the last such: to come back as the same participant after a refresh
+ * @property {(waiting: Waiting) => void} [onWaiting] told while one waits outside: for the session, or to be let in
  * @property {(step: Step) => void} [onStep] told as each step of connecting begins
  * @property {AbortSignal} [signal] to give up
  */
@@ -70,12 +72,14 @@ export async function join(options) {
  * @property {void} change `participants`, `live`, `speakers` or one's own state are others now
  * @property {Status} status of the connection, which mends itself
  * @property {{ source: TrackSource, participant: Participant | undefined }} muted-by a moderator muted a track of ours
+ * @property {Waiting} waiting one is outside again, since the session ended while the connection was lost
+ * @property {{ source: TrackSource | undefined, participant: Participant | undefined }} unmute-asked a moderator asks us to unmute a track
  * @property {PlenumError} problem something could not be done; the stay goes on
  * @property {{ sender: string, label: string, data: string | Uint8Array }} data a message from a participant
  * @property {PlenumError} ended it is over, and will not mend itself
  */
 
-/** @typedef {"connecting" | "connected" | "reconnecting" | "interrupted" | "ended"} Status */
+/** @typedef {"connecting" | "connected" | "reconnecting" | "interrupted" | "waiting" | "ended"} Status */
 
 /**
  * A room one is in.
@@ -126,6 +130,8 @@ export class Room extends Emitter {
       send: (message) => this.#signaling.send(message),
       canSend: () => this.#signaling.isOpen,
     });
+    /** What hosts and moderators may do to the session and to others. */
+    this.moderator = new Moderator(this.#signaling, (id) => this.#state.participants.get(id)?.tracks ?? []);
     this.#hearSignaling();
     this.#hearMedia();
   }
@@ -133,6 +139,16 @@ export class Room extends Emitter {
   /** The room's name. */
   get name() {
     return this.#state.info?.name ?? this.#options.room ?? "";
+  }
+
+  /** The room: its state, its session, its host. @returns {RoomInfo | null} */
+  get info() {
+    return this.#state.info;
+  }
+
+  /** Who waits to be let in, longest first; moderators alone are told. @returns {readonly WaitingParticipant[]} */
+  get waiting() {
+    return this.#state.waiting;
   }
 
   /** Oneself, as the room knows it. */
@@ -263,16 +279,6 @@ export class Room extends Emitter {
   }
 
   /**
-   * Silence somebody's microphone, as a moderator may. Only they can open it again.
-   * @param {string} participantId
-   */
-  muteParticipant(participantId) {
-    for (const track of this.#state.participants.get(participantId)?.tracks ?? []) {
-      if (track.source === "microphone") this.#signaling.send({ type: "mute", track_id: track.id, muted: true });
-    }
-  }
-
-  /**
    * Who is live just now, oneself left out, as the server answers it.
    * @returns {Promise<Live[]>}
    */
@@ -380,6 +386,12 @@ export class Room extends Emitter {
   #hearSignaling() {
     this.#signaling.on("token", ({ resumeToken }) => this.#options.onResumeToken?.(resumeToken));
     this.#signaling.on("message", (message) => this.#handle(message));
+    this.#signaling.on("waiting", (waiting) => {
+      this.#options.onWaiting?.(waiting);
+      if (this.#status === "connecting") return;
+      this.#setStatus("waiting");
+      this.emit("waiting", waiting);
+    });
     this.#signaling.on("lost", () => {
       this.#media.handleLost();
       this.#tellStatus();
@@ -429,6 +441,16 @@ export class Room extends Emitter {
         this.#state.speakers = message.participant_ids;
         this.emit("change", undefined);
         return;
+      case "waiting_list":
+        this.#state.waiting = message.participants;
+        this.emit("change", undefined);
+        return;
+      case "unmute_asked":
+        this.emit("unmute-asked", {
+          source: this.#media.sourceOf(message.track_id) ?? undefined,
+          participant: this.#state.participants.get(message.by),
+        });
+        return;
       case "error":
         this.emit("problem", new PlenumError(message.code, message.message));
         return;
@@ -445,9 +467,16 @@ export class Room extends Emitter {
       else this.#drop(change.track_id);
     } else if (change.type === "track_muted" && isOurs && change.muted && change.by !== this.#state.selfId) {
       this.#handleMutedBy(change.track_id, change.by);
-    } else if (change.type === "participant_left") {
-      for (const { track, participant, publication } of this.tracks) {
-        if (participant.id === change.participant_id && track) this.#drop(publication.id);
+    } else if (change.type === "participant_left" || change.type === "presence") {
+      const left = change.type === "presence" ? change.left : [change.participant_id];
+      for (const { participant, publication } of this.tracks) {
+        if (left.includes(participant.id)) this.#drop(publication.id);
+      }
+    } else if (change.type === "participant_updated" && change.participant.id === this.#state.selfId) {
+      // Told as raised, and down now: a moderator lowered it.
+      if (this.#told.hand_raised && !change.participant.hand_raised) {
+        this.#isHandRaised = false;
+        this.#told = { ...this.#told, hand_raised: false };
       }
     }
     this.#claim();

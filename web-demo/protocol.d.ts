@@ -62,7 +62,82 @@ export type ClientMessage =
   /** Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`. */
   | { type: "ping" }
   /** Go, now and for good. */
-  | { type: "leave" };
+  | { type: "leave" }
+  /**
+   * The room's host or a moderator: let guests gather and wait. `done` comes back, with the
+   * session.
+   */
+  | {
+      type: "open_lobby";
+      /**
+       * Made by the client, anew for each intention: a repeated message never makes a second
+       * session.
+       */
+      key: string;
+    }
+  /**
+   * The room's host or a moderator: make the session live, whether there was a lobby or nothing.
+   * `done` comes back, with the session: the same one for every double click, retry and second
+   * tab.
+   */
+  | {
+      type: "go_live";
+      /** Made by the client, anew for each intention. */
+      key: string;
+    }
+  /**
+   * The room's host or a moderator: end the session for all. `done` comes back, also if it was
+   * over.
+   */
+  | {
+      type: "end_session";
+      /** Which. Left out: whichever runs. */
+      session_id?: string;
+    }
+  /** A moderator: let these in who wait. */
+  | {
+      type: "admit";
+      /** Who. */
+      participant_ids: string[];
+    }
+  /** A moderator: send these away who wait. */
+  | {
+      type: "deny";
+      /** Who. */
+      participant_ids: string[];
+    }
+  /** A moderator: put somebody out of the room. */
+  | {
+      type: "remove";
+      /** Who. */
+      participant_id: string;
+      /** And never let them in again. */
+      ban?: boolean;
+    }
+  /** A moderator: let nobody new in, or let them in again. */
+  | {
+      type: "set_locked";
+      /** Locked from now on. */
+      locked: boolean;
+    }
+  /** The host: make somebody else of the room the host of this session. */
+  | {
+      type: "hand_over";
+      /** Who. */
+      participant_id: string;
+    }
+  /** A moderator: ask the owner of a muted track to unmute it. Nobody can do it for them. */
+  | {
+      type: "ask_to_unmute";
+      /** Which. */
+      track_id: string;
+    }
+  /** A moderator: lower somebody's hand. */
+  | {
+      type: "lower_hand";
+      /** Whose. */
+      participant_id: string;
+    };
 
 /** Enter a room. */
 export type Join = {
@@ -119,6 +194,11 @@ export type ServerMessage =
   | { type: "joined" } & Joined
   /** You are back: what you missed. */
   | { type: "resumed" } & Resumed
+  /**
+   * You wait outside: until the session is live, or until a moderator lets you in. Sent again
+   * whenever the room's state changes; `joined` or `goodbye` follows.
+   */
+  | { type: "waiting" } & Waiting
   /** Something changed in the room. */
   | { type: "change" } & NumberedChange
   /** Your `publish` was accepted. Sent before the `answer` to the offer that carries it. */
@@ -173,6 +253,28 @@ export type ServerMessage =
       /** Why, for people. */
       reason: string;
     }
+  /** What you asked for is done, and written down. */
+  | {
+      type: "done";
+      /** The number of the request. */
+      request_id?: number;
+      /** For `open_lobby`, `go_live` and `end_session`: the session, as it is now. */
+      session?: SessionInfo;
+    }
+  /** To moderators, whenever it changes, and not numbered: who waits to be let in, longest first. */
+  | {
+      type: "waiting_list";
+      /** Who. At most the first 100. */
+      participants: Array<WaitingParticipant>;
+    }
+  /** A moderator asks you to unmute a track of yours. */
+  | {
+      type: "unmute_asked";
+      /** Which. */
+      track_id: string;
+      /** Who asks. */
+      by: string;
+    }
   /** A message of yours could not be carried out. The connection goes on. */
   | { type: "error" } & ErrorBody
   /** The server closes the connection. The last message. */
@@ -194,6 +296,20 @@ export type Joined = {
   resume_token: string;
   /** You came back as a participant who was still there. */
   rejoined: boolean;
+  /** Send a `ping` at least this often. */
+  ping_interval_ms: number;
+  /** Without any message for this long the connection counts as lost, on both sides. */
+  ping_timeout_ms: number;
+};
+
+/** You wait outside. */
+export type Waiting = {
+  /** The room, as far as those outside may know it. */
+  room: RoomInfo;
+  /** The id that you will have inside. */
+  participant_id: string;
+  /** With this you can come back to your place among those who wait. */
+  resume_token: string;
   /** Send a `ping` at least this often. */
   ping_interval_ms: number;
   /** Without any message for this long the connection counts as lost, on both sides. */
@@ -314,14 +430,136 @@ export type Change =
       type: "ceased_to_be_live";
       /** Who. */
       participant_id: string;
+    }
+  /**
+   * In a room of more than 100 participants: everybody who came and went within the last 100 ms,
+   * at once in place of `participant_joined` and `participant_left`.
+   */
+  | {
+      type: "presence";
+      /** Who came, as they are on arrival: without tracks. */
+      joined: Array<Participant>;
+      /** Who is gone, and with them their tracks and their being live. */
+      left: string[];
+      /** How many are in the room now. */
+      participants: number;
+    }
+  /** The room's state, settings, session or host changed. */
+  | {
+      type: "room_updated";
+      /** As it is now. */
+      room: RoomInfo;
     };
 
 /** A room, as its participants know it. */
 export type RoomInfo = {
-  /** The room's id: another one if the room emptied and was opened again. */
+  /** The room's id: another one if a room that is not kept emptied and was opened again. */
   id: string;
   /** The room's name. */
   name: RoomName;
+  /** What it is doing; it follows from its sessions. */
+  state: RoomState;
+  /** What its owner set. */
+  settings: RoomSettings;
+  /** The session that runs, or else the one that is scheduled next. */
+  session?: SessionInfo;
+  /** Who leads it. A room that is nobody's has none. */
+  host?: HostInfo;
+};
+
+/** What a room is doing: it follows from its sessions, and is stored nowhere. */
+export type RoomState =
+  | "idle"
+  /** Nothing runs; a session is scheduled. */
+  | "scheduled"
+  /** The running session is in the lobby. */
+  | "lobby"
+  /** The running session is live. */
+  | "live";
+
+/** What the owner of a room, or a moderator, may set. */
+export type RoomSettings = {
+  /** A title to show. At most 256 bytes. */
+  title: string;
+  /**
+   * Guests wait until they are admitted one by one. Otherwise they are let in as soon as the
+   * session is live.
+   */
+  lobby: boolean;
+  /** Nobody new is let in, but moderators. */
+  locked: boolean;
+  /** Participants at once, if fewer than the server allows. */
+  max_participants?: number;
+};
+
+/** A run of a room, as its participants know it. */
+export type SessionInfo = {
+  /** Its id. */
+  id: string;
+  /** Where it is in its life. */
+  state: SessionState;
+  /** A title, for one that was scheduled. */
+  title: string;
+  /** When it is to begin, if it was scheduled. */
+  scheduled_for?: Timestamp;
+  /** Since when it has been live. */
+  live_at?: Timestamp;
+  /** When it ended or was cancelled. */
+  ended_at?: Timestamp;
+  /** Why. */
+  end_reason?: EndReason;
+};
+
+/** Where a session is in its life. */
+export type SessionState =
+  /** It is to begin at a later time. */
+  | "scheduled"
+  /** Guests gather and wait; the host prepares. */
+  | "lobby"
+  /** It runs. */
+  | "live"
+  /** It is over. */
+  | "ended"
+  /** It was scheduled, and will not be. */
+  | "cancelled";
+
+/** Why a session is over. */
+export type EndReason =
+  /** Its host, a moderator or the API ended it. */
+  | "ended"
+  /** Its host was absent for longer than the grace. */
+  | "host_absent"
+  /** The last participant of a room that is nobody's left. */
+  | "empty"
+  /** The server was stopped. */
+  | "server_stopped"
+  /** The server had been killed: ended when it came back, as of the last moment known. */
+  | "server_lost"
+  /** The room was deleted. */
+  | "room_deleted"
+  /** A scheduled session was cancelled. */
+  | "cancelled";
+
+/** Who leads a session: known from the record, and not from anybody's page. */
+export type HostInfo = {
+  /** Who. */
+  identity: Identity;
+  /** In the room now, and not away. */
+  present: boolean;
+};
+
+/** Somebody who waits to be let in, as moderators see them. */
+export type WaitingParticipant = {
+  /** The id under which they can be admitted, and that they then keep. */
+  id: string;
+  /** Who this is. */
+  identity: Identity;
+  /** The name to show. */
+  name: string;
+  /** The role to show. */
+  role: Role;
+  /** Since when. */
+  since: Timestamp;
 };
 
 /** Somebody in the room. */
@@ -344,8 +582,10 @@ export type Participant = {
   hand_raised: boolean;
   /** The signaling connection is lost; the participant has 15 s to come back. */
   away: boolean;
-  /** May mute others (the grant `roomAdmin`). */
+  /** May mute, admit and remove others, and lead the session (the grant `roomAdmin`, or the host). */
   moderator: boolean;
+  /** Leads the session, by the room's record. */
+  host: boolean;
   /** When this participant first joined. */
   joined_at: Timestamp;
   /** What is published, oldest first. */
@@ -405,7 +645,10 @@ export type MediaType =
   /** Pictures, with or without sound. */
   | "video";
 
-/** A room in which somebody is live: an item of `GET /api/rooms`. */
+/**
+ * A room that is live: an item of `GET /api/rooms`. A room with an owner is from the moment its
+ * session is, any other while somebody in it is.
+ */
 export type LiveRoom = {
   /** The room's name. */
   name: RoomName;
@@ -413,7 +656,10 @@ export type LiveRoom = {
   participants: number;
   /** Who is live, longest first. */
   live: Array<Live>;
-  /** Since when somebody has been live: the earliest `started_at` of `live`. */
+  /**
+   * Since when: the session's `live_at`, or in a room that is nobody's the earliest `started_at`
+   * of `live`.
+   */
   started_at: Timestamp;
 };
 
@@ -481,6 +727,32 @@ export type ErrorCode =
   | "too_many_tracks"
   /** A name, a mid or another text is longer than it may be. */
   | "text_too_long"
+  /** The room does not exist. */
+  | "room_not_found"
+  /** The name is taken. */
+  | "room_exists"
+  /** The session does not exist in this room. */
+  | "session_not_found"
+  /** What was asked is not possible in the state that the session is in. */
+  | "session_state"
+  /** There is no such participant in the room, or no longer. */
+  | "participant_not_found"
+  /** You wait outside, and may do nothing but wait or leave. */
+  | "not_admitted"
+  /** A moderator did not let you in. */
+  | "denied"
+  /** A moderator put you out of the room. */
+  | "removed"
+  /** You may not enter this room. */
+  | "banned"
+  /** The room is locked: nobody new is let in. */
+  | "room_locked"
+  /** The session has ended. */
+  | "session_ended"
+  /** The server cannot write down what you ask for at the moment. Nothing was done. */
+  | "unavailable"
+  /** A value of the request is missing or not possible. */
+  | "invalid_request"
   /** Another connection with the same identity took this one's place. */
   | "taken_over"
   /** You left. */

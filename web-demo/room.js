@@ -1,7 +1,7 @@
 // A room as the server tells it: a snapshot and the numbered changes after it. A pure store: no network,
 // no page, no clock. A change whose number was seen already is passed over.
 
-/** @import { Change, Joined, Live, NumberedChange, Participant, RoomInfo, Track } from "./protocol.d.ts" */
+/** @import { Change, Joined, Live, NumberedChange, Participant, RoomInfo, Track, WaitingParticipant } from "./protocol.d.ts" */
 
 export class RoomState {
   /** @type {RoomInfo | null} */
@@ -14,6 +14,8 @@ export class RoomState {
   live = new Map();
   /** Who is speaking, loudest first. @type {string[]} */
   speakers = [];
+  /** Who waits to be let in, longest first, if one is a moderator. @type {WaitingParticipant[]} */
+  waiting = [];
   /** The number of the last change in here. */
   lastChange = 0;
 
@@ -37,6 +39,7 @@ export class RoomState {
     this.participants = new Map(joined.participants.map((participant) => [participant.id, participant]));
     this.live = new Map(joined.live.map((live) => [live.participant_id, live]));
     this.speakers = [];
+    this.waiting = [];
     this.lastChange = joined.last_change;
   }
 
@@ -97,6 +100,16 @@ export class RoomState {
         return;
       case "ceased_to_be_live":
         this.live.delete(change.participant_id);
+        return;
+      case "presence":
+        for (const id of change.left) {
+          this.participants.delete(id);
+          this.live.delete(id);
+        }
+        for (const participant of change.joined) this.participants.set(participant.id, participant);
+        return;
+      case "room_updated":
+        this.info = change.room;
         return;
     }
   }

@@ -1,7 +1,7 @@
 // The WebSocket to the server: request numbers, pings, and coming back after a loss as the same
 // participant. It knows neither media nor page, and keeps nothing of the room but the means to return.
 
-/** @import { ClientMessage, Goodbye, Joined, Resumed, ServerMessage, StateUpdate } from "./protocol.d.ts" */
+/** @import { ClientMessage, Goodbye, Joined, Resumed, ServerMessage, StateUpdate, Waiting } from "./protocol.d.ts" */
 
 import { Emitter } from "./emitter.js";
 import { PlenumError } from "./failures.js";
@@ -22,6 +22,11 @@ const FINAL_CODES = new Set([
   "text_too_long",
   "malformed_message",
   "unknown_type",
+  "banned",
+  "denied",
+  "removed",
+  "room_locked",
+  "room_not_found",
 ]);
 
 /**
@@ -36,9 +41,10 @@ const FINAL_CODES = new Set([
 
 /**
  * Events: `joined` and `resumed` after coming back (not for the first join, which `open` answers);
- * `message` for everything else; `lost` when the connection is; `ended` when it will not come back.
+ * `waiting` whenever one waits outside, before `joined`; `message` for everything else; `lost` when the
+ * connection is; `ended` when it will not come back.
  * @extends {Emitter<{
- *   joined: Joined, resumed: Resumed, message: ServerMessage, lost: { reason: string },
+ *   joined: Joined, resumed: Resumed, waiting: Waiting, message: ServerMessage, lost: { reason: string },
  *   token: { resumeToken: string }, ended: PlenumError,
  * }>}
  */
@@ -48,6 +54,7 @@ export class Signaling extends Emitter {
   /** @type {WebSocket | null} */
   #socket = null;
   #isJoined = false;
+  #isWaiting = false;
   #isClosed = false;
   /** @type {string | undefined} */
   #token;
@@ -89,10 +96,23 @@ export class Signaling extends Emitter {
    * @returns {Promise<Joined>}
    */
   async open() {
-    const answer = await this.#connect(undefined);
+    const answer = await this.#comeIn();
     if (answer.type !== "joined") throw new PlenumError("internal", "the first join was answered by resumed");
     globalThis.addEventListener?.("online", this.#tryNow);
     return answer;
+  }
+
+  /** The first join. Whoever waits outside and loses the connection comes back to their place. */
+  async #comeIn() {
+    for (;;) {
+      try {
+        return await this.#connect(undefined);
+      } catch (error) {
+        const isLost = error instanceof PlenumError && error.code === "server_gone";
+        if (!isLost || !this.#isWaiting || this.#isClosed) throw error;
+        await new Promise((resolve) => setTimeout(resolve, this.#nextWait()));
+      }
+    }
   }
 
   /**
@@ -101,7 +121,8 @@ export class Signaling extends Emitter {
    * @returns {number | null}
    */
   send(message) {
-    if (!this.#socket || !this.#isJoined) return null;
+    const mayLeave = this.#isWaiting && message.type === "leave";
+    if (!this.#socket || !(this.#isJoined || mayLeave)) return null;
     const number = this.#nextRequest++;
     this.#socket.send(JSON.stringify({ ...message, request_id: number }));
     return number;
@@ -157,6 +178,7 @@ export class Signaling extends Emitter {
       /** @param {PlenumError} error */
       const fail = (error) => {
         clearTimeout(timer);
+        clearInterval(this.#pingTimer);
         if (this.#socket === socket) this.#drop();
         reject(error);
       };
@@ -178,7 +200,12 @@ export class Signaling extends Emitter {
       socket.onmessage = (event) => {
         /** @type {ServerMessage} */
         const message = JSON.parse(event.data);
-        if (message.type === "error" || message.type === "goodbye") {
+        this.#heardAt = performance.now();
+        if (message.type === "waiting") {
+          clearTimeout(timer);
+          this.#wait(socket, message, fail);
+        } else if (message.type === "error" || message.type === "goodbye") {
+          if (message.type === "goodbye" && message.reconnect) return fail(new PlenumError("server_gone", message.message));
           if (TOKEN_CODES.has(message.code)) this.#token = undefined;
           fail(new PlenumError(message.code, message.message));
         } else if (message.type === "joined" || message.type === "resumed") {
@@ -191,12 +218,32 @@ export class Signaling extends Emitter {
   }
 
   /**
+   * Outside: the connection is kept alive until somebody lets one in.
+   * @param {WebSocket} socket
+   * @param {Waiting} waiting
+   * @param {(error: PlenumError) => void} fail
+   */
+  #wait(socket, waiting, fail) {
+    this.#isWaiting = true;
+    this.#attempts = 0;
+    this.#resumeToken = waiting.resume_token;
+    this.#pingTimes = { interval: waiting.ping_interval_ms, timeout: waiting.ping_timeout_ms };
+    this.#keepAlive(
+      () => socket.send(JSON.stringify({ type: "ping" })),
+      () => fail(new PlenumError("server_gone", "nothing was heard from the server")),
+    );
+    this.emit("token", { resumeToken: waiting.resume_token });
+    this.emit("waiting", waiting);
+  }
+
+  /**
    * The connection is up: hear it, and keep it alive.
    * @param {WebSocket} socket
    * @param {({ type: "joined" } & Joined) | ({ type: "resumed" } & Resumed)} message
    */
   #begin(socket, message) {
     this.#isJoined = true;
+    this.#isWaiting = false;
     this.#attempts = 0;
     this.#resumeToken = message.resume_token;
     this.emit("token", { resumeToken: message.resume_token });
@@ -210,15 +257,27 @@ export class Signaling extends Emitter {
     socket.onclose = () => {
       if (this.#socket === socket) this.#lose("the connection was closed");
     };
-    // The timer is finer than the interval, so that a silent connection is noticed soon after its time.
+    this.#keepAlive(
+      () => this.send({ type: "ping" }),
+      () => this.#lose("nothing was heard from the server"),
+    );
+  }
+
+  /**
+   * The timer is finer than the interval, so that a silent connection is noticed soon after its time.
+   * @param {() => void} ping
+   * @param {() => void} lose
+   */
+  #keepAlive(ping, lose) {
+    clearInterval(this.#pingTimer);
     const { interval, timeout } = this.#pingTimes;
     let pingedAt = performance.now();
     this.#pingTimer = setInterval(() => {
       const now = performance.now();
-      if (now - this.#heardAt > timeout) return this.#lose("nothing was heard from the server");
+      if (now - this.#heardAt > timeout) return lose();
       if (now - pingedAt < interval - 100) return;
       pingedAt = now;
-      this.send({ type: "ping" });
+      ping();
     }, Math.min(1_000, interval));
   }
 
@@ -251,9 +310,12 @@ export class Signaling extends Emitter {
     this.#drop();
     if (this.#isClosed) return;
     if (wasJoined) this.emit("lost", { reason });
-    // Doubled, with some chance in it: a whole room that lost its server must not come back as one.
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts++) * (0.75 + Math.random() / 2);
-    this.#retryTimer = setTimeout(() => this.#comeBack(), wait);
+    this.#retryTimer = setTimeout(() => this.#comeBack(), this.#nextWait());
+  }
+
+  /** Doubled, with some chance in it: a whole room that lost its server must not come back as one. */
+  #nextWait() {
+    return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#attempts++) * (0.75 + Math.random() / 2);
   }
 
   async #comeBack() {

@@ -4,6 +4,8 @@
 /** @import { Participant } from "./protocol.d.ts" */
 /** @import { RemoteTrack, Room } from "./plenum.js" */
 
+import { actions } from "./moderation.js";
+
 /**
  * @typedef {object} Tile
  * @property {HTMLElement} element
@@ -25,6 +27,7 @@ export class Tiles {
    * @param {HTMLElement} screens
    * @param {object} options
    * @param {(participantId: string) => void} options.onMute a moderator wants somebody silent
+   * @param {(participantId: string, anchor: HTMLElement) => void} options.onMore a moderator wants to see what else can be done
    * @param {(blocked: HTMLMediaElement) => void} options.onBlocked the browser does not play sound before a click
    */
   constructor(container, screens, options) {
@@ -129,11 +132,16 @@ export class Tiles {
       <span class="hand" role="img" aria-label="Hand raised"><svg><use href="#icon-hand"/></svg></span>
       <span class="live">live</span>
       <p class="away">reconnecting…</p>
-      <button type="button" class="mute" data-testid="mute-participant" hidden></button>`;
+      <div class="moderate">
+        <button type="button" class="mute" data-testid="mute-participant" hidden></button>
+        <button type="button" class="more" data-testid="more" aria-haspopup="menu" hidden>⋯</button>
+      </div>`;
     const video = /** @type {HTMLVideoElement} */ (element.querySelector("video"));
     // The attribute alone does not count on elements made by a script.
     video.muted = true;
     element.querySelector(".mute")?.addEventListener("click", () => this.#options.onMute(participant.id));
+    const more = /** @type {HTMLElement} */ (element.querySelector(".more"));
+    more.addEventListener("click", () => this.#options.onMore(participant.id, more));
     const tile = { element, video, audio: new Map() };
     this.#tiles.set(participant.id, tile);
     // One's own tile stays the last.
@@ -179,15 +187,19 @@ function describe({ element, video }, participant, room) {
   dataset.microphone = participant.microphone && sound?.muted !== true ? "on" : "off";
   dataset.hand = participant.hand_raised ? "raised" : "down";
   dataset.away = String(participant.away);
+  dataset.host = String(participant.host);
   dataset.live = String(room.live.has(participant.id));
   dataset.speaking = String(room.speakers.includes(participant.id));
   dataset.picture = dataset.camera === "on" && video.srcObject ? "on" : "off";
   element.setAttribute("aria-label", `${participant.name}, ${participant.role}`);
-  person(element, participant.name, participant.role, participant.avatar_url);
+  person(element, participant.name, participant.host ? "host" : participant.role, participant.avatar_url);
   const mute = /** @type {HTMLButtonElement} */ (element.querySelector(".mute"));
   mute.hidden = !room.self?.moderator || !sound || sound.muted;
   mute.textContent = "Mute";
   mute.setAttribute("aria-label", `Mute ${participant.name}`);
+  const more = /** @type {HTMLElement} */ (element.querySelector(".more"));
+  more.hidden = actions(room, participant).length === 0;
+  more.setAttribute("aria-label", `More for ${participant.name}`);
 }
 
 /**

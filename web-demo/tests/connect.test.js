@@ -49,10 +49,10 @@ test("every code of the protocol has a sentence, and no two failures share one",
   const codes = [...block.matchAll(/"([a-z_]+)"/g)].map((found) => found[1] ?? "");
   assert.ok(codes.length > 15, `${codes}`);
   // These are the client module's own mistakes, or no failure at all: to people they are "something went wrong".
-  const inner = ["malformed_message", "unknown_type", "message_too_large", "not_joined", "already_joined", "track_not_found", "left", "internal"];
+  const inner = ["malformed_message", "unknown_type", "message_too_large", "not_joined", "already_joined", "not_admitted", "invalid_request", "left", "internal"];
   for (const code of codes) {
     if (!inner.includes(code)) assert.notEqual(describe(code), describe("internal"), code);
   }
-  const own = ["permission_denied", "no_device", "device_busy", "token_needed", "token_invalid", "token_expired", "wrong_room", "room_full", "no_udp", "server_gone", "taken_over", "not_permitted", "removed"];
+  const own = ["permission_denied", "no_device", "device_busy", "token_needed", "token_invalid", "token_expired", "wrong_room", "room_full", "no_udp", "server_gone", "taken_over", "not_permitted", "disconnected", "removed", "banned", "denied", "room_locked", "session_ended", "unavailable"];
   assert.equal(new Set(own.map((code) => describe(code).sentence)).size, own.length);
 });

@@ -42,11 +42,12 @@ export async function launchMortalChromium() {
  * @param {string} [who.name]
  * @param {string} [who.role]
  * @param {string} [who.token]
+ * @param {string} [who.identity] for the development server's tokens
  * @param {boolean} [who.join] at once; else the form is there, filled in
  * @param {boolean} [who.fullCamera] as large as the page asks for; else small, for two cores serve all browsers
  * @param {string[]} [who.scripts] run before the page's own
  */
-export async function openPage(browser, server, { room, name, role, token, join = true, fullCamera = false, scripts = [] }) {
+export async function openPage(browser, server, { room, name, role, token, identity, join = true, fullCamera = false, scripts = [] }) {
   const context = await browser.newContext();
   const page = await context.newPage();
   page.on("pageerror", (error) => console.error(`# ${name}: ${error.stack}`));
@@ -57,7 +58,7 @@ export async function openPage(browser, server, { room, name, role, token, join 
   await page.addInitScript(recordConnections);
   if (!fullCamera) await page.addInitScript(smallCamera);
   for (const script of scripts) await page.addInitScript(script);
-  const query = new URLSearchParams(Object.entries({ room, name, role, token, join: join ? "1" : undefined }).flatMap(([k, v]) => (v ? [[k, v]] : [])));
+  const query = new URLSearchParams(Object.entries({ room, name, role, token, identity, join: join ? "1" : undefined }).flatMap(([k, v]) => (v ? [[k, v]] : [])));
   await page.goto(`${server.origin}/?${query}`);
   return page;
 }
