@@ -27,24 +27,28 @@ after(async () => {
 /** @param {import("playwright-core").Page} page */
 const connections = (page) => page.evaluate(() => /** @type {any} */ (window).connections.length);
 
-test("C7: a lost connection is told, mends itself, and neither media nor identity suffers", async () => {
-  const ann = await openPage(browser, server, { name: "Ann", room: "loss" });
-  const ben = await openPage(browser, proxy, { name: "Ben", room: "loss" });
+test("C7: a lost connection is told, mends itself, and neither media nor identity suffers", async (t) => {
+  // However slow this machine is, Ben is back before he counts as gone.
+  const patient = await startServer({ config: "[limits]\naway_ms = 300_000\n" });
+  const way = await startProxy(patient.port);
+  t.after(() => Promise.all([patient.stop(), way.stop()]));
+  const ann = await openPage(browser, patient, { name: "Ann", room: "loss" });
+  const ben = await openPage(browser, way, { name: "Ben", room: "loss" });
   await Promise.all([seesAndHears(ann, "Ben"), seesAndHears(ben, "Ann")]);
   const id = (await tiles(ann)).Ben?.participant;
 
-  proxy.cut();
+  way.cut();
   await status(ben, "reconnecting");
   assert.match(await ben.getByTestId("status").innerText(), /lost.*reconnecting/i);
   await until("Ann sees Ben away", () => tiles(ann), (now) => now.Ben?.away === "true");
   // The media does not need the signaling.
   await Promise.all([seesAndHears(ann, "Ben"), seesAndHears(ben, "Ann")]);
   await ann.getByTestId("raise-hand").click();
-  const cleo = await openPage(browser, server, { name: "Cleo", room: "loss" });
+  const cleo = await openPage(browser, patient, { name: "Cleo", room: "loss" });
   await status(cleo, "connected");
   // Ben's own state changes meanwhile, too.
   await ben.getByTestId("toggle-mic").click();
-  proxy.mend();
+  way.mend();
 
   await status(ben, "connected");
   await untilTiles(ben, ["Ann", "Cleo"]);
