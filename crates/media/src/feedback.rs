@@ -1,6 +1,6 @@
 //! RTCP from one peer: what it says as a publisher about its clocks, and what it asks as a subscriber.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -47,7 +47,9 @@ impl FeedbackDesk<'_> {
                     delay,
                     ..
                 } => {
-                    self.note_round_trip(place, ssrc, last_sender_report, delay);
+                    if let Some(outbound) = self.peers[place].outbound_by_ssrc(ssrc) {
+                        outbound.on_reception(self.now, last_sender_report, delay);
+                    }
                 }
                 Feedback::Nack {
                     ssrc,
@@ -72,39 +74,6 @@ impl FeedbackDesk<'_> {
         }
     }
 
-    /// The round trip (RFC 3550 section 6.4.1): now, less the report that is echoed, less the time it lay there.
-    fn note_round_trip(&mut self, place: usize, ssrc: u32, last_sender_report: u32, delay: u32) {
-        let peer = &mut self.peers[place];
-        let Some(outbound) = peer.outbound_by_ssrc(ssrc) else {
-            return;
-        };
-        let (Some(layer), track) = (outbound.selector.current(), &self.tracks[outbound.track])
-        else {
-            return;
-        };
-        let Some(clock) = track
-            .layers
-            .get(layer)
-            .and_then(|layer| layer.sender_clock())
-        else {
-            return;
-        };
-        if last_sender_report == 0 {
-            return;
-        }
-        // Our reports carry the publisher's clock, so its reading of this moment is compared.
-        let passed = self.now.saturating_duration_since(clock.arrival);
-        let passed_ntp = ((passed.as_micros() << 32) / 1_000_000) as u64;
-        let now = (clock.ntp_time.wrapping_add(passed_ntp) >> 16) as u32;
-        let round_trip = now.wrapping_sub(last_sender_report).wrapping_sub(delay);
-        // More than a few seconds, or a negative time, is a broken clock.
-        if round_trip < 5 << 16 {
-            outbound.on_round_trip(Duration::from_micros(
-                (u64::from(round_trip) * 1_000_000) >> 16,
-            ));
-        }
-    }
-
     fn send_again(&mut self, place: usize, ssrc: u32, sequence_numbers: &[u16]) {
         let peer = &mut self.peers[place];
         let transport = &mut peer.transport;
@@ -118,29 +87,25 @@ impl FeedbackDesk<'_> {
         let track = &self.tracks[outbound.track];
         for &sequence_number in sequence_numbers {
             self.statistics.inbound_nacks += 1;
-            let sent =
-                outbound
-                    .missed(self.now, sequence_number)
-                    .is_some_and(|(layer, sequence)| {
-                        let plain = track
-                            .layers
-                            .get(layer)
-                            .and_then(|layer| layer.cache.get(sequence));
-                        let packet = plain.and_then(Packet::parse);
-                        let payload = packet
-                            .as_ref()
-                            .and_then(|packet| track.payload(packet.payload_type));
-                        match (packet, payload) {
-                            (Some(packet), Some(Payload::Media { codec, .. })) => outbound.resend(
+            let sent = outbound
+                .missed(sequence_number)
+                .and_then(|(layer, sequence)| track.layers.get(layer)?.cache.get(sequence))
+                .and_then(Packet::parse)
+                // Only what is there is counted as repeated: what the publisher must first send again is
+                // forwarded when it comes.
+                .is_some_and(|packet| match track.payload(packet.payload_type) {
+                    Some(Payload::Media { codec, .. }) => {
+                        outbound.may_repeat(self.now, sequence_number)
+                            && outbound.resend(
                                 transport,
                                 sequence_number,
                                 codec,
                                 &packet,
                                 &track.extensions,
-                            ),
-                            _ => false,
-                        }
-                    });
+                            )
+                    }
+                    _ => false,
+                });
             if sent {
                 self.statistics.outbound_retransmissions += 1;
                 self.statistics.outbound_packets += 1;

@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) packets: RateLimit,
     pub(crate) bytes: RateLimit,
     pub(crate) rtcp: RateLimit,
+    /// It is to be asked for packets again, before the next tick.
+    pub(crate) misses_packets: bool,
     /// Listed to be flushed at the end of the turn.
     pub(crate) is_dirty: bool,
 }
@@ -102,6 +104,7 @@ impl Peer {
             packets: RateLimit::new(now, limits.inbound_packets_per_second.into()),
             bytes: RateLimit::new(now, limits.inbound_bytes_per_second as f64),
             rtcp: RateLimit::new(now, limits.rtcp_packets_per_second.into()),
+            misses_packets: false,
             is_dirty: false,
         }
     }

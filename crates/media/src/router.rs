@@ -143,9 +143,13 @@ impl Router<'_> {
             .layers
             .get_mut(stream.layer)
             .ok_or(DropReason::UnknownSsrc)?;
-        let Some((sequence, arrival)) = layer.on_packet(self.now, packet, plain) else {
+        let Some((sequence, arrival)) = layer.on_packet(self.now, packet, plain, stream.is_rtx)
+        else {
             return Ok(());
         };
+        if arrival == Arrival::AfterGap {
+            self.peers[track.publisher].misses_packets = true;
+        }
         if arrival == Arrival::Recovered {
             self.statistics.inbound_retransmissions += u64::from(stream.is_rtx);
         }

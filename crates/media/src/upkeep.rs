@@ -74,7 +74,7 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
             .send_rtcp(|out| rtcp::write_receiver_report(out, SERVER_SSRC, block));
     }
     let transport = &mut peer.transport;
-    for outbound in &peer.outbound {
+    for outbound in &mut peer.outbound {
         let Some(layer) = outbound.selector.current() else {
             continue;
         };

@@ -399,6 +399,61 @@ fn a_peer_that_does_not_connect_in_time_is_ended_and_leaves_nothing() {
     assert_eq!(talk.engine.poll_timeout(), None);
 }
 
+/// Bob, connected by a path that proved itself. Gives what his STUN requests are made with.
+fn connected_bob(talk: &mut Conversation) -> Credentials {
+    let (answer, ..) = talk.offer(BOB, RECEIVING);
+    let credentials = credentials(&answer);
+    talk.receive(9, &nominating_check(&credentials));
+    let place = talk.engine.peer_places[&BOB];
+    let limits = talk.engine.config.limits.clone();
+    talk.engine.peers[place]
+        .transport
+        .connect_for_a_test(&limits);
+    credentials
+}
+
+#[test]
+fn who_is_silent_for_longer_than_consent_lasts_is_ended_reported_and_forgotten() {
+    let mut talk = Conversation::with_peers();
+    connected_bob(&mut talk);
+    assert_eq!(talk.engine.addresses.len(), 1);
+    let consent = talk.engine.config.limits.consent_time;
+    talk.pass(consent);
+    assert_eq!(talk.events(), []);
+    talk.pass(Duration::from_millis(100));
+    let events = talk.events();
+    assert!(
+        matches!(&events[..], [Event::PeerEnded { peer: BOB, reason }] if reason.contains("heard")),
+        "{events:?}"
+    );
+    assert_eq!(talk.engine.addresses.len(), 0);
+    // Media by the address of the one who is gone finds nobody.
+    assert_eq!(talk.receive(9, &[0x80; 60]), []);
+    assert_eq!(talk.dropped(DropReason::UnknownAddress), 1);
+}
+
+#[test]
+fn who_is_heard_keeps_consent_and_what_opens_under_no_key_is_not_heard() {
+    let mut talk = Conversation::with_peers();
+    let credentials = connected_bob(&mut talk);
+    let most = talk.engine.config.limits.consent_time * 2 / 3;
+    for _ in 0..5 {
+        talk.pass(most);
+        talk.receive(9, &nominating_check(&credentials));
+    }
+    assert_eq!(talk.events(), []);
+    // Anybody can write from a known address.
+    for _ in 0..2 {
+        talk.pass(most);
+        talk.receive(9, &[0x80; 60]);
+    }
+    let events = talk.events();
+    assert!(
+        matches!(&events[..], [Event::PeerEnded { peer: BOB, .. }]),
+        "{events:?}"
+    );
+}
+
 #[test]
 fn a_panic_while_serving_a_peer_ends_that_peer_alone() {
     let mut talk = Conversation::with_peers();

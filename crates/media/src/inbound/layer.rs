@@ -75,18 +75,22 @@ impl Layer {
         now: Instant,
         packet: &Packet<'_>,
         plain: &[u8],
+        is_retransmission: bool,
     ) -> Option<(u64, Arrival)> {
         let sequence = self.unwrapper.unwrap(packet.sequence_number);
-        let arrival = self.missing.on_packet(now, sequence);
+        let arrival = self.missing.on_packet(now, sequence, is_retransmission);
         match arrival {
             Arrival::Old => return None,
             // What is lost cannot be asked for packet by packet any more.
             Arrival::Broken => self.key_frames.want(),
-            Arrival::New | Arrival::Recovered => {}
+            Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
         self.last_packet = Some(now);
         self.highest = self.highest.max(sequence);
-        self.reception.on_packet(now, sequence, packet.timestamp);
+        // A retransmission has come, but the packet was lost (RFC 4588 section 6.3).
+        if !is_retransmission {
+            self.reception.on_packet(now, sequence, packet.timestamp);
+        }
         self.cache.store(sequence, plain);
         Some((sequence, arrival))
     }

@@ -3,6 +3,7 @@
 mod layer_selector;
 mod retransmission;
 mod rewriter;
+mod round_trip;
 mod track;
 
 pub(crate) use track::{FirstNumbers, Forwarded, OutboundTrack, vp8_of};

@@ -24,6 +24,7 @@ struct Repeated {
 pub(crate) struct RetransmissionLimit {
     times: u8,
     round_trip: Duration,
+    is_round_trip_known: bool,
     repeated: Vec<Repeated>,
     oldest: usize,
     budget: usize,
@@ -35,6 +36,7 @@ impl RetransmissionLimit {
         Self {
             times,
             round_trip: ASSUMED_ROUND_TRIP,
+            is_round_trip_known: false,
             repeated: Vec::new(),
             oldest: 0,
             budget: BURST,
@@ -46,12 +48,18 @@ impl RetransmissionLimit {
         self.budget = (self.budget + bytes / SHARE).min(BURST);
     }
 
-    /// The round trip to the subscriber.
-    pub(crate) fn on_round_trip(&mut self, round_trip: Duration) {
-        self.round_trip = round_trip.max(SHORTEST_ROUND_TRIP);
+    /// The round trip to the subscriber, as one report tells it.
+    pub(crate) fn on_round_trip(&mut self, told: Duration) {
+        let smoothed = match self.is_round_trip_known {
+            true => self.round_trip - self.round_trip / 8 + told / 8,
+            false => told,
+        };
+        self.is_round_trip_known = true;
+        self.round_trip = smoothed.max(SHORTEST_ROUND_TRIP);
     }
 
-    /// May this packet go out again now? If so, it counts.
+    /// May this packet go out again now? If so, it counts. A receiver asks once in what it takes for a round
+    /// trip, and its request may come a little early: it would be refused for a whole one.
     pub(crate) fn allows(&mut self, now: Instant, sequence_number: u16) -> bool {
         if let Some(known) = self
             .repeated
@@ -59,7 +67,7 @@ impl RetransmissionLimit {
             .find(|known| known.sequence_number == sequence_number)
         {
             let is_allowed = known.times < self.times
-                && now.saturating_duration_since(known.last) >= self.round_trip;
+                && now.saturating_duration_since(known.last) >= self.round_trip * 3 / 4;
             if is_allowed {
                 known.times += 1;
                 known.last = now;
@@ -106,6 +114,16 @@ mod tests {
         }
         assert_eq!(repeated, 5);
         assert!(limit.allows(now, 8));
+    }
+
+    #[test]
+    fn a_request_that_comes_a_little_early_is_served() {
+        let now = crate::test_time::start();
+        let mut limit = RetransmissionLimit::new(5);
+        limit.on_round_trip(Duration::from_millis(100));
+        assert!(limit.allows(now, 7));
+        assert!(!limit.allows(now + Duration::from_millis(50), 7));
+        assert!(limit.allows(now + Duration::from_millis(80), 7));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use protocol::{ParticipantId, TrackId, TrackKind};
 use super::layer_selector::{Decision, LayerSelector};
 use super::retransmission::RetransmissionLimit;
 use super::rewriter::{Incoming, Rewriter, Rewritten};
+use super::round_trip::SentReports;
 use crate::Limits;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
@@ -77,6 +78,7 @@ pub(crate) struct OutboundTrack {
     packets: u32,
     octets: u32,
     retransmissions: RetransmissionLimit,
+    reports: SentReports,
 }
 
 /// The numbers that a new outbound track begins with: random, so that nobody can guess them (RFC 3550
@@ -136,6 +138,7 @@ impl OutboundTrack {
             packets: 0,
             octets: 0,
             retransmissions: RetransmissionLimit::new(limits.retransmissions_of_one_packet),
+            reports: SentReports::default(),
         }
     }
 
@@ -227,12 +230,15 @@ impl OutboundTrack {
         true
     }
 
-    /// The layer and number of a packet that the subscriber misses, if it may have it again.
-    pub(crate) fn missed(&mut self, now: Instant, sequence_number: u16) -> Option<(usize, u64)> {
+    /// The layer and number of a packet that the subscriber misses.
+    pub(crate) fn missed(&self, sequence_number: u16) -> Option<(usize, u64)> {
         let (source, sequence) = self.rewriter.source_of(sequence_number)?;
-        self.retransmissions
-            .allows(now, sequence_number)
-            .then_some((source.into(), sequence))
+        Some((source.into(), sequence))
+    }
+
+    /// Whether the subscriber may have this packet again. If so, it counts.
+    pub(crate) fn may_repeat(&mut self, now: Instant, sequence_number: u16) -> bool {
+        self.retransmissions.allows(now, sequence_number)
     }
 
     /// Send a packet again, as RTX (RFC 4588). True if it went out: subscribers without RTX get nothing, for
@@ -330,7 +336,7 @@ impl OutboundTrack {
     /// Append a sender report: the publisher's clock as the subscriber's timestamps have it, so that sound and
     /// picture of one participant stay together.
     pub(crate) fn write_sender_report(
-        &self,
+        &mut self,
         now: Instant,
         layer: usize,
         clock: SenderClock,
@@ -349,6 +355,7 @@ impl OutboundTrack {
             return;
         };
         let ntp_time = clock.ntp_time.wrapping_add(ntp_passed as u64);
+        self.reports.on_sent(now, ntp_time);
         let cname = self.participant.to_string();
         rtcp::write_sender_report(
             out,
@@ -361,9 +368,11 @@ impl OutboundTrack {
         );
     }
 
-    /// The subscriber's round trip, told by its reception report.
-    pub(crate) fn on_round_trip(&mut self, round_trip: Duration) {
-        self.retransmissions.on_round_trip(round_trip);
+    /// A reception report of the subscriber: it echoes one of our reports.
+    pub(crate) fn on_reception(&mut self, now: Instant, last_report: u32, delay: u32) {
+        if let Some(round_trip) = self.reports.round_trip(now, last_report, delay) {
+            self.retransmissions.on_round_trip(round_trip);
+        }
     }
 
     /// The handshake is done.
