@@ -18,6 +18,10 @@ pub(crate) const PEOPLE_REMEMBERED: usize = 10_000;
 pub(crate) const WAITING_TOLD: usize = 100;
 /// Who came and went, told in one message: as many as are told before they are gathered.
 pub(crate) const PRESENCE_GATHERED: usize = 100;
+/// Who speak, as the room is told them: nobody follows more voices.
+pub(crate) const SPEAKERS_TOLD: usize = 32;
+/// Between two words on who speaks: a tile that lights up later looks late, one that flickers looks broken.
+pub(crate) const SPEAKERS_INTERVAL: Duration = Duration::from_millis(300);
 /// A scheduled session may begin so long before its time, and is cancelled so long after it.
 pub(crate) const SCHEDULE_WINDOW: Duration = Duration::from_secs(60 * 60);
 /// Nobody plans further ahead, and a time within it is a number that every database can hold.

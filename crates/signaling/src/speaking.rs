@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ParticipantId, ServerMessage, TrackId, TrackSource};
+use protocol::{ParticipantId, ServerMessage, Timestamp, TrackId, TrackSource};
 
 use crate::index::Seat;
+use crate::limits::{SPEAKERS_INTERVAL, SPEAKERS_TOLD};
+use crate::participant::Participant;
 use crate::room::{Audience, Room};
 use crate::turn::Turn;
 
@@ -13,6 +15,17 @@ use crate::turn::Turn;
 pub(crate) struct Speaking {
     pub(crate) voices: BTreeMap<TrackId, Voice>,
     pub(crate) told: Vec<ParticipantId>,
+    /// The room is told again from then on.
+    next: Option<Timestamp>,
+    /// When it will be, if it is to be told something else.
+    due: Option<Timestamp>,
+}
+
+impl Speaking {
+    /// When the room is to be told.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
 }
 
 /// A track into which somebody speaks.
@@ -39,7 +52,7 @@ impl Room {
         }
     }
 
-    /// Those present who speak into a track that is not muted, loudest first.
+    /// Those present who speak into a track that is not muted, loudest first, as many as are told.
     pub(crate) fn speakers(&self) -> Vec<ParticipantId> {
         let mut loudest: BTreeMap<Seat, u8> = BTreeMap::new();
         for (track, voice) in &self.speaking.voices {
@@ -61,18 +74,41 @@ impl Room {
         seats.sort_unstable();
         seats
             .into_iter()
+            .take(SPEAKERS_TOLD)
             .map(|(_, seat)| self.participant(seat).id)
             .collect()
     }
 
-    /// Tells the room who speaks, if that is other than what it was told before.
+    /// Tells the room who speaks, if that is other than what it was told before, and not too often: many voices
+    /// begin and end all the time. Of who speaks no longer because they went, or are muted, it is told at once.
     pub(crate) fn tell_speakers(&mut self, turn: &mut Turn<'_>) {
         let participant_ids = self.speakers();
+        self.speaking.due = None;
         if participant_ids == self.speaking.told {
             return;
         }
+        let too_soon = self.speaking.next.filter(|next| turn.now < *next);
+        if too_soon.is_some() && self.told_may_speak() {
+            self.speaking.due = too_soon;
+            return;
+        }
+        self.speaking.next = Some(turn.now + SPEAKERS_INTERVAL);
         self.speaking.told.clone_from(&participant_ids);
         let to = self.connections(Audience::Everyone);
         turn.send(to, ServerMessage::Speakers { participant_ids });
+    }
+
+    /// Whether all who the room believes to speak are there, with a microphone that is not muted.
+    pub(crate) fn told_may_speak(&self) -> bool {
+        let may_speak = |participant: &Participant| {
+            let mut tracks = participant.tracks().iter();
+            !participant.is_away()
+                && tracks.any(|of| of.source == TrackSource::Microphone && !of.muted)
+        };
+        let is_able = |id: &ParticipantId| {
+            let found = self.participants.values().find(|of| of.id == *id);
+            found.is_some_and(may_speak)
+        };
+        self.speaking.told.iter().all(is_able)
     }
 }

@@ -89,6 +89,7 @@ impl Room {
         [
             is_left_over.then_some(Timestamp(0)),
             self.gathered.until(),
+            self.speaking.due(),
             self.host_missed_at(grace),
             self.sessions.missed_at(),
         ]

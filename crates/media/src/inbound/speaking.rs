@@ -10,12 +10,21 @@ const SILENCE: f32 = 55.0;
 const HOLD: Duration = Duration::from_millis(600);
 /// Weight of a new packet: at 50 packets/s the level follows within 100 ms.
 const WEIGHT: f32 = 0.2;
+/// Weight for how loud somebody is beside others: as long as a few words, not syllables.
+const STEADY_WEIGHT: f32 = 0.03;
+/// Decibels by which that must differ from what was told, and the time between two words on it.
+const DIFFERENCE: f32 = 6.0;
+const TELL_AGAIN: Duration = Duration::from_millis(500);
 
 /// Levels of one track, smoothed.
 pub(crate) struct SpeechDetector {
     level: f32,
     is_speaking: bool,
     last_speech: Option<Instant>,
+    /// How loud over some words: follows while somebody speaks.
+    steady: f32,
+    told: f32,
+    told_at: Option<Instant>,
 }
 
 impl SpeechDetector {
@@ -24,22 +33,40 @@ impl SpeechDetector {
             level: 127.0,
             is_speaking: false,
             last_speech: None,
+            steady: SPEECH,
+            told: SPEECH,
+            told_at: None,
         }
     }
 
     /// A packet with this level. Gives the new state if it changed: the smoothed level, or `None` for silence.
     pub(crate) fn on_level(&mut self, now: Instant, level: u8) -> Option<Option<u8>> {
-        self.level += (f32::from(level & 0x7F) - self.level) * WEIGHT;
+        let level = f32::from(level & 0x7F);
+        self.level += (level - self.level) * WEIGHT;
         if self.level <= SPEECH {
             self.last_speech = Some(now);
+            self.steady += (level - self.steady) * STEADY_WEIGHT;
             if !self.is_speaking {
                 self.is_speaking = true;
-                return Some(Some(self.level as u8));
+                self.steady = SPEECH;
+                return Some(Some(self.tell(now)));
+            }
+            let was_told = self
+                .told_at
+                .is_some_and(|at| now.saturating_duration_since(at) < TELL_AGAIN);
+            if !was_told && (self.steady - self.told).abs() >= DIFFERENCE {
+                return Some(Some(self.tell(now)));
             }
         } else if self.level > SILENCE {
             return self.poll(now);
         }
         None
+    }
+
+    fn tell(&mut self, now: Instant) -> u8 {
+        self.told = self.steady;
+        self.told_at = Some(now);
+        self.steady as u8
     }
 
     /// Time passes; packets may have stopped (DTX, mute).
@@ -80,11 +107,27 @@ mod tests {
                     .map(|change| (packet, change.is_some())),
             );
         }
-        let [(begin, true), (end, false)] = changes[..] else {
+        let [(begin, true), (_, true), (end, false)] = changes[..] else {
             panic!("{changes:?}")
         };
         assert!((12..25).contains(&begin), "{begin}");
         assert!((65..80).contains(&end), "{end}");
+    }
+
+    #[test]
+    fn who_becomes_louder_is_told_again_by_steps_and_syllables_are_not() {
+        let start = crate::test_time::start();
+        let mut detector = SpeechDetector::new();
+        let mut told = Vec::new();
+        for packet in 0..1_000u32 {
+            let now = start + Duration::from_millis(20) * packet;
+            let syllable = if packet % 10 < 7 { 0 } else { 20 };
+            let level = if packet < 500 { 36 } else { 16 } + syllable;
+            told.extend(detector.on_level(now, level).flatten());
+        }
+        assert!((3..=5).contains(&told.len()), "{told:?}");
+        assert!(told.is_sorted_by(|one, next| one > next), "{told:?}");
+        assert!(told.last() <= Some(&28), "{told:?}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use signaling::{Effect, MediaEvent, Request};
 
 use crate::world::World;
 
+/// Milliseconds between two words on who speaks.
+const INTERVAL: u64 = 300;
+
 fn two_voices() -> World {
     let mut world = World::new();
     world.join_live("anna", TrackSource::Microphone);
@@ -30,20 +33,42 @@ fn those_who_speak_are_told_loudest_first_and_only_when_that_changes() {
         speak(&mut world, "anna", Some(40)),
         [speakers(&world, &everyone, &["anna"])]
     );
+    world.pass(INTERVAL);
     assert_eq!(speak(&mut world, "anna", Some(50)), []);
     assert_eq!(
         speak(&mut world, "ben", Some(20)),
         [speakers(&world, &everyone, &["ben", "anna"])]
     );
+    world.pass(INTERVAL);
     assert_eq!(
         speak(&mut world, "ben", Some(60)),
         [speakers(&world, &everyone, &["anna", "ben"])]
     );
+    world.pass(INTERVAL);
     assert_eq!(
         speak(&mut world, "anna", None),
         [speakers(&world, &everyone, &["ben"])]
     );
     assert_eq!(speak(&mut world, "anna", None), []);
+}
+
+#[test]
+fn what_changes_soon_again_is_told_once_and_what_changes_back_not_at_all() {
+    let mut world = two_voices();
+    let everyone = ["anna", "ben"];
+    speak(&mut world, "anna", Some(40));
+    assert_eq!(speak(&mut world, "ben", Some(20)), []);
+    assert_eq!(speak(&mut world, "anna", None), []);
+    assert_eq!(world.pass(INTERVAL - 1), []);
+    assert_eq!(world.pass(1), [speakers(&world, &everyone, &["ben"])]);
+    assert_eq!(speak(&mut world, "ben", None), []);
+    assert_eq!(speak(&mut world, "ben", Some(20)), []);
+    assert_eq!(world.pass(10 * INTERVAL), []);
+    assert_eq!(
+        speak(&mut world, "ben", None),
+        [speakers(&world, &everyone, &[])],
+        "after a calm while at once"
+    );
 }
 
 #[test]
@@ -62,6 +87,7 @@ fn a_muted_track_has_no_voice_until_it_is_heard_again() {
     assert_eq!(speak(&mut world, "anna", Some(30)), []);
     speak(&mut world, "anna", None);
     assert_eq!(world.mute("anna", track, false).len(), 2);
+    world.pass(INTERVAL);
     assert_eq!(
         speak(&mut world, "anna", Some(30)),
         [speakers(&world, &["anna", "ben"], &["anna"])]
