@@ -3,17 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use protocol::PeerId;
 use slab::Slab;
 
 use crate::event::Event;
-use crate::inbound::{Track, track::Payload};
-use crate::outbound::{Forwarded, OutboundTrack, vp8_of};
+use crate::forwarded::{Forwarded, Kept};
+use crate::inbound::Track;
 use crate::peer::Peer;
-use crate::rtp::codec::is_key_frame_start;
-use crate::rtp::packet::Packet;
 use crate::statistics::Statistics;
-use crate::transport::Transport;
 
 /// Where deliveries are counted and told.
 pub(crate) struct Desk<'a> {
@@ -23,31 +19,25 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Forward a packet to a subscriber, if it is of the subscriber's layer. True if it went out.
-    pub(crate) fn deliver(
-        &mut self,
-        peer: PeerId,
-        connected_at: Option<Instant>,
-        transport: &mut Transport,
-        outbound: &mut OutboundTrack,
-        forwarded: &Forwarded<'_>,
-    ) -> bool {
+    /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer.
+    pub(crate) fn deliver(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
+        let outbound = &mut peer.outbound[place];
         let is_first = outbound.is_unsent();
-        if !outbound.forward(transport, forwarded) {
-            return false;
+        if !outbound.forward(&mut peer.transport, forwarded) {
+            return;
         }
         self.statistics.outbound_packets += 1;
         self.statistics.outbound_bytes += forwarded.bytes as u64;
         if is_first {
-            let could_be = connected_at.map_or(outbound.bound_at, |at| at.max(outbound.bound_at));
+            let bound_at = outbound.bound_at;
+            let could_be = peer.connected_at.map_or(bound_at, |at| at.max(bound_at));
             let after = self.now.saturating_duration_since(could_be);
             self.events.push_back(Event::FirstPacketSent {
-                peer,
+                peer: peer.id,
                 track: outbound.id,
                 after,
             });
         }
-        true
     }
 
     /// Show a newcomer the present picture of each video, once it can take it: the last key frame and what
@@ -56,7 +46,8 @@ impl Desk<'_> {
         if !peer.transport.is_connected() {
             return;
         }
-        for outbound in &mut peer.outbound {
+        for place in 0..peer.outbound.len() {
+            let outbound = &mut peer.outbound[place];
             if !outbound.release(self.now) {
                 continue;
             }
@@ -71,33 +62,18 @@ impl Desk<'_> {
                 continue;
             };
             for sequence in sequences {
-                let Some(plain) = layer.cache.get(sequence) else {
+                // What came in this turn is forwarded at its end.
+                if track.is_pending(target, sequence) {
                     continue;
-                };
-                let Some(packet) = Packet::parse(plain) else {
-                    continue;
-                };
-                let Some(Payload::Media { codec, .. }) = track.payload(packet.payload_type) else {
-                    continue;
-                };
-                let forwarded = Forwarded {
+                }
+                let kept = Kept {
                     layer: target,
                     sequence,
                     arrival: self.now,
-                    packet: &packet,
-                    bytes: plain.len(),
-                    codec,
-                    starts_key_frame: is_key_frame_start(codec, packet.payload),
-                    vp8: vp8_of(codec, packet.payload),
-                    extensions: &track.extensions,
                 };
-                self.deliver(
-                    peer.id,
-                    peer.connected_at,
-                    &mut peer.transport,
-                    outbound,
-                    &forwarded,
-                );
+                if let Some(forwarded) = Forwarded::read(track, kept) {
+                    self.deliver(peer, place, &forwarded);
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::router::Router;
 use crate::rtp::packet::is_rtcp;
 use crate::statistics::{DropReason, Statistics};
 use crate::transport::{self, DatagramKind, Identity, Outbox, Path, Transport, TransportEvent};
+use crate::turn::Turn;
 use crate::upkeep;
 use crate::{Command, Config, Event, Transmit};
 
@@ -54,8 +55,10 @@ pub struct Engine {
     data_groups: HashMap<u64, Vec<usize>>,
     addresses: AddressBook,
     events: VecDeque<Event>,
-    /// Peers with something to send at the end of the turn.
+    /// Peers with something in their outboxes.
     dirty: Vec<usize>,
+    /// Media to be forwarded at the end of the turn.
+    turn: Turn,
     /// Answers to STUN requests: they go to where the request came from, whatever path is nominated.
     stun_answers: Vec<(Path, Vec<u8>)>,
     /// Goodbyes of peers that are gone.
@@ -86,6 +89,7 @@ impl Engine {
             addresses: AddressBook::default(),
             events: VecDeque::new(),
             dirty: Vec::new(),
+            turn: Turn::default(),
             stun_answers: Vec::new(),
             farewells: Vec::new(),
             sections_changed: false,
@@ -147,14 +151,18 @@ impl Engine {
         // The engine's maps are repaired by `end_peer`, which takes every trace of the peer out of them.
         let outcome = catch_unwind(AssertUnwindSafe(|| serve(self)));
         if outcome.is_err() {
-            tracing::error!(place, "a panic while serving a peer; the peer is ended");
-            self.statistics.drop_for(DropReason::Panic);
-            self.end_peer(now, place, Some("a fault of the server"));
+            self.end_after_panic(now, place);
         } else if let Some(peer) = self.peers.get(place)
             && peer.transport.has_output()
         {
             self.mark_dirty(place);
         }
+    }
+
+    fn end_after_panic(&mut self, now: Instant, place: usize) {
+        tracing::error!(place, "a panic while serving a peer; the peer is ended");
+        self.statistics.drop_for(DropReason::Panic);
+        self.end_peer(now, place, Some("a fault of the server"));
     }
 
     fn mark_dirty(&mut self, place: usize) {
@@ -308,7 +316,7 @@ impl Engine {
             tracks: &mut self.tracks,
             statistics: &mut self.statistics,
             events: &mut self.events,
-            dirty: &mut self.dirty,
+            turn: &mut self.turn,
             inbound_ssrcs: self.config.limits.inbound_ssrcs,
             scratch: &mut self.scratch,
         };
@@ -418,7 +426,7 @@ impl Engine {
             let Some(peer) = self.peers.get_mut(place) else {
                 continue;
             };
-            peer.outbound.retain(|outbound| outbound.track != index);
+            peer.retain_outbound(|outbound| outbound.track != index);
             peer.unbound.retain(|unbound| *unbound != index);
         }
     }
@@ -442,8 +450,13 @@ impl Engine {
         self.events.pop_front()
     }
 
-    /// Hand out what is to be sent. Called at the end of each turn.
-    pub fn flush(&mut self, _now: Instant, mut send: impl FnMut(Transmit<'_>)) {
+    /// Whether so much media waits to be forwarded that `flush` should be called now, in the middle of a turn.
+    pub fn wants_flush(&self) -> bool {
+        self.turn.is_full()
+    }
+
+    /// Hand out what is to be sent, media last. Called at the end of each turn, before events are drained.
+    pub fn flush(&mut self, now: Instant, mut send: impl FnMut(Transmit<'_>)) {
         for (path, answer) in self.stun_answers.drain(..) {
             send(Transmit {
                 to: path.remote,
@@ -460,6 +473,18 @@ impl Engine {
                 peer.is_dirty = false;
                 peer.transport.flush(&mut send);
             }
+        }
+        let Self {
+            peers,
+            tracks,
+            statistics,
+            events,
+            turn,
+            ..
+        } = self;
+        let faults = turn.deliver(now, peers, tracks, statistics, events, &mut send);
+        for place in faults {
+            self.end_after_panic(now, place);
         }
     }
 

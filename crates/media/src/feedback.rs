@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::inbound::{SenderClock, Track, track::Payload};
+use crate::forwarded::{Forwarded, Kept};
+use crate::inbound::{SenderClock, Track};
 use crate::peer::Peer;
-use crate::rtp::packet::Packet;
 use crate::statistics::{DropReason, Statistics};
 use crate::transport::rtcp::{self, Feedback};
 
@@ -87,25 +87,21 @@ impl FeedbackDesk<'_> {
         let track = &self.tracks[outbound.track];
         for &sequence_number in sequence_numbers {
             self.statistics.inbound_nacks += 1;
-            let sent = outbound
-                .missed(sequence_number)
-                .and_then(|(layer, sequence)| track.layers.get(layer)?.cache.get(sequence))
-                .and_then(Packet::parse)
-                // Only what is there is counted as repeated: what the publisher must first send again is
-                // forwarded when it comes.
-                .is_some_and(|packet| match track.payload(packet.payload_type) {
-                    Some(Payload::Media { codec, .. }) => {
-                        outbound.may_repeat(self.now, sequence_number)
-                            && outbound.resend(
-                                transport,
-                                sequence_number,
-                                codec,
-                                &packet,
-                                &track.extensions,
-                            )
-                    }
-                    _ => false,
-                });
+            let missed = outbound.missed(sequence_number);
+            let forwarded = missed.and_then(|(layer, sequence)| {
+                let kept = Kept {
+                    layer,
+                    sequence,
+                    arrival: self.now,
+                };
+                Forwarded::read(track, kept)
+            });
+            // Only what is there is counted as repeated: what the publisher must first send again is forwarded
+            // when it comes.
+            let sent = forwarded.is_some_and(|packet| {
+                outbound.may_repeat(self.now, sequence_number)
+                    && outbound.resend(transport, sequence_number, &packet)
+            });
             if sent {
                 self.statistics.outbound_retransmissions += 1;
                 self.statistics.outbound_packets += 1;

@@ -2,8 +2,13 @@
 //! socket, or knows a room, a name or a permission: only peers, tracks and subscriptions.
 //!
 //! Rule of use, for each turn of the thread that owns an engine: give it every datagram and command with
-//! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, drain
-//! [`Engine::poll_event`], and at the end of the turn send what [`Engine::flush`] hands out.
+//! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, at the end of
+//! the turn send what [`Engine::flush`] hands out, and drain [`Engine::poll_event`]. After each datagram,
+//! [`Engine::wants_flush`] says whether that should not wait for the end of the turn.
+
+// The clients of `tests/client` speak to this crate from outside.
+#[cfg(test)]
+extern crate self as media;
 
 mod codec;
 mod command;
@@ -14,6 +19,7 @@ mod engine;
 mod event;
 mod extension;
 mod feedback;
+mod forwarded;
 mod inbound;
 mod limits;
 mod negotiation;
@@ -27,6 +33,7 @@ mod statistics;
 mod test_time;
 mod transmit;
 mod transport;
+mod turn;
 mod upkeep;
 
 pub use command::Command;

@@ -159,11 +159,7 @@ fn release_sections(place: usize, peer: &mut Peer, tracks: &mut Slab<Track>, off
             .find(|section| section.mid == mid && section.is_usable());
         section.is_some_and(|section| section.direction.receives())
     };
-    let (kept, released): (Vec<_>, Vec<_>) = std::mem::take(&mut peer.outbound)
-        .into_iter()
-        .partition(|outbound| receives(&outbound.mid));
-    peer.outbound = kept;
-    for outbound in released {
+    for outbound in peer.retain_outbound(|outbound| receives(&outbound.mid)) {
         tracks[outbound.track]
             .subscribers
             .retain(|subscriber| subscriber.peer != place);
@@ -285,6 +281,7 @@ fn send<'a>(
     track.subscribers.push(Subscriber {
         peer: place,
         ssrc: outbound.ssrc,
+        outbound: peer.outbound.len(),
     });
     peer.outbound.push(outbound);
     peer.outbound.last()

@@ -9,6 +9,7 @@ use protocol::{ParticipantId, PeerId, TrackKind};
 
 use crate::Limits;
 use crate::extension::{Extension, ExtensionMap};
+use crate::inbound::track::Subscriber;
 use crate::inbound::{ArrivalRecorder, RateLimit};
 use crate::outbound::OutboundTrack;
 use crate::transport::Transport;
@@ -67,6 +68,8 @@ pub(crate) struct Peer {
     pub(crate) misses_packets: bool,
     /// Listed to be flushed at the end of the turn.
     pub(crate) is_dirty: bool,
+    /// Places in `outbound` of subscriptions whose track has packets in this turn.
+    pub(crate) due: Vec<usize>,
 }
 
 impl Peer {
@@ -106,6 +109,7 @@ impl Peer {
             rtcp: RateLimit::new(now, limits.rtcp_packets_per_second.into()),
             misses_packets: false,
             is_dirty: false,
+            due: Vec::new(),
         }
     }
 
@@ -114,6 +118,35 @@ impl Peer {
         self.outbound
             .iter_mut()
             .find(|outbound| outbound.ssrc == ssrc || outbound.rtx_ssrc == ssrc)
+    }
+
+    /// The place in `outbound` of a subscription: where it was seen last, or looked for.
+    pub(crate) fn outbound_place(&self, subscriber: &mut Subscriber) -> Option<usize> {
+        let is_it = |outbound: &OutboundTrack| outbound.ssrc == subscriber.ssrc;
+        if !self.outbound.get(subscriber.outbound).is_some_and(is_it) {
+            subscriber.outbound = self.outbound.iter().position(is_it)?;
+        }
+        Some(subscriber.outbound)
+    }
+
+    /// Keep only the subscriptions of which this is true. Gives the others.
+    pub(crate) fn retain_outbound(
+        &mut self,
+        mut keep: impl FnMut(&OutboundTrack) -> bool,
+    ) -> Vec<OutboundTrack> {
+        let due: Vec<u32> = self
+            .due
+            .drain(..)
+            .map(|place| self.outbound[place].ssrc)
+            .collect();
+        let removed = self
+            .outbound
+            .extract_if(.., |outbound| !keep(outbound))
+            .collect();
+        let places = self.outbound.iter().enumerate();
+        let still_due = places.filter(|(_, outbound)| due.contains(&outbound.ssrc));
+        self.due.extend(still_due.map(|(place, _)| place));
+        removed
     }
 
     /// How many sections of this kind are there to receive in, and carry nothing.

@@ -1,4 +1,4 @@
-//! One inbound RTP packet: whose track and layer it is, and on to each subscriber.
+//! One inbound RTP packet: whose track and layer it is, and whom it is for at the end of the turn.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -6,16 +6,16 @@ use std::time::Instant;
 use protocol::TrackKind;
 use slab::Slab;
 
-use crate::delivery::Desk;
 use crate::event::Event;
 use crate::extension::Extension;
+use crate::forwarded::Kept;
 use crate::inbound::track::Payload;
 use crate::inbound::{Arrival, Track};
-use crate::outbound::{Forwarded, vp8_of};
 use crate::peer::{Peer, Stream};
 use crate::rtp::codec::is_key_frame_start;
 use crate::rtp::packet::Packet;
 use crate::statistics::{DropReason, Statistics};
+use crate::turn::Turn;
 
 /// What a packet needs on its way through the engine.
 pub(crate) struct Router<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Router<'a> {
     pub(crate) tracks: &'a mut Slab<Track>,
     pub(crate) statistics: &'a mut Statistics,
     pub(crate) events: &'a mut VecDeque<Event>,
-    pub(crate) dirty: &'a mut Vec<usize>,
+    pub(crate) turn: &'a mut Turn,
     pub(crate) inbound_ssrcs: usize,
     /// For packets taken out of their retransmission.
     pub(crate) scratch: &'a mut Vec<u8>,
@@ -128,7 +128,7 @@ impl Router<'_> {
         Some(())
     }
 
-    /// A packet of a known layer: count it, keep it, forward it.
+    /// A packet of a known layer: count it, keep it, note it for its subscribers.
     fn accept(
         &mut self,
         stream: Stream,
@@ -174,50 +174,12 @@ impl Router<'_> {
                 });
             }
         }
-        let forwarded = Forwarded {
+        let kept = Kept {
             layer: stream.layer,
             sequence,
             arrival: self.now,
-            packet,
-            bytes: plain.len(),
-            codec,
-            starts_key_frame,
-            vp8: vp8_of(codec, packet.payload),
-            extensions: &track.extensions,
         };
-        for subscriber in &track.subscribers {
-            let Some(peer) = self.peers.get_mut(subscriber.peer) else {
-                continue;
-            };
-            if !peer.transport.is_connected() {
-                continue;
-            }
-            let Some(outbound) = peer
-                .outbound
-                .iter_mut()
-                .find(|outbound| outbound.ssrc == subscriber.ssrc)
-            else {
-                debug_assert!(
-                    false,
-                    "subscriber {subscriber:?} of {} has no outbound track",
-                    track.id
-                );
-                continue;
-            };
-            let (id, connected_at) = (peer.id, peer.connected_at);
-            let mut desk = Desk {
-                now: self.now,
-                statistics: self.statistics,
-                events: self.events,
-            };
-            if !desk.deliver(id, connected_at, &mut peer.transport, outbound, &forwarded) {
-                continue;
-            }
-            if !peer.is_dirty {
-                peer.is_dirty = true;
-                self.dirty.push(subscriber.peer);
-            }
-        }
+        self.turn.note(self.peers, stream.track, track, kept);
         Ok(())
     }
 }

@@ -176,29 +176,32 @@ impl Turns {
 
     fn turn(&mut self, command: Option<Command>) -> io::Result<()> {
         let now = Instant::now();
-        self.udp.send_waiting();
+        self.udp.sender().send_waiting();
         let more = std::iter::from_fn(|| self.commands.try_recv().ok());
         for command in command.into_iter().chain(more).take(COMMANDS_OF_A_TURN) {
             self.engine.handle_command(now, command);
         }
         for _ in 0..BATCHES_OF_A_TURN {
             let engine = &mut self.engine;
-            if !self
-                .udp
-                .receive(|from, to, datagram| engine.handle_datagram(now, from, to, datagram))?
-            {
+            let received = self.udp.receive(|sender, from, to, datagram| {
+                engine.handle_datagram(now, from, to, datagram);
+                if engine.wants_flush() {
+                    engine.flush(now, |transmit| sender.send(transmit));
+                }
+            })?;
+            if !received {
                 break;
             }
         }
         if self.engine.poll_timeout().is_some_and(|due| due <= now) {
             self.engine.handle_timeout(now);
         }
+        let mut sender = self.udp.sender();
+        self.engine.flush(now, |transmit| sender.send(transmit));
         while let Some(event) = self.engine.poll_event() {
             // The node is gone only when the process ends.
             let _ = self.events.send(event);
         }
-        let udp = &mut self.udp;
-        self.engine.flush(now, |transmit| udp.send(transmit));
         self.copy_statistics(now);
         Ok(())
     }

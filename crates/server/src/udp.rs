@@ -46,6 +46,20 @@ pub(crate) struct Udp {
     socket: UdpSocket,
     state: UdpSocketState,
     buffers: Vec<u8>,
+    queue: Queue,
+    received: u64,
+}
+
+/// Sends on a media socket, also while a batch that it received is being handed over.
+pub(crate) struct Sender<'a> {
+    socket: &'a UdpSocket,
+    state: &'a UdpSocketState,
+    queue: &'a mut Queue,
+}
+
+/// What the kernel had no room for, in order; and what was sent so far.
+#[derive(Default)]
+struct Queue {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     statistics: UdpStatistics,
@@ -105,34 +119,31 @@ impl Udp {
             socket,
             state,
             buffers: vec![0; BATCH_SIZE * BUFFER_BYTES],
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            statistics: UdpStatistics::default(),
+            queue: Queue::default(),
+            received: 0,
         })
     }
 
     /// Waits until there is something to receive, or room to send what waits.
     pub(crate) async fn ready(&self) -> io::Result<()> {
-        let interest = match self.waiting.is_empty() {
+        let interest = match self.queue.waiting.is_empty() {
             true => Interest::READABLE,
             false => Interest::READABLE | Interest::WRITABLE,
         };
         self.socket.ready(interest).await.map(drop)
     }
 
-    /// Hand over one batch of what has arrived: source, the local address it came to, and the datagram.
-    /// `false` when there was nothing.
+    /// Hand over one batch of what has arrived: source, the local address it came to, and the datagram; with
+    /// them what it takes to send. `false` when there was nothing.
     pub(crate) fn receive(
         &mut self,
-        mut handle: impl FnMut(SocketAddr, Option<IpAddr>, &mut [u8]),
+        mut handle: impl FnMut(&mut Sender<'_>, SocketAddr, Option<IpAddr>, &mut [u8]),
     ) -> io::Result<bool> {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let count = {
-            let mut slices: Vec<IoSliceMut<'_>> = self
-                .buffers
-                .chunks_exact_mut(BUFFER_BYTES)
-                .map(IoSliceMut::new)
-                .collect();
+            let mut buffers = self.buffers.chunks_exact_mut(BUFFER_BYTES);
+            let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+                std::array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
             let receive = || {
                 self.state
                     .recv((&self.socket).into(), &mut slices, &mut metas)
@@ -145,6 +156,11 @@ impl Udp {
                 Err(error) => return Err(error),
             }
         };
+        let mut sender = Sender {
+            socket: &self.socket,
+            state: &self.state,
+            queue: &mut self.queue,
+        };
         for (buffer, meta) in self
             .buffers
             .chunks_exact_mut(BUFFER_BYTES)
@@ -152,13 +168,32 @@ impl Udp {
             .take(count)
         {
             for datagram in buffer[..meta.len].chunks_mut(meta.stride.max(1)) {
-                self.statistics.received += 1;
-                handle(meta.addr, meta.dst_ip, datagram);
+                self.received += 1;
+                handle(&mut sender, meta.addr, meta.dst_ip, datagram);
             }
         }
         Ok(count > 0)
     }
 
+    /// What it takes to send.
+    pub(crate) fn sender(&mut self) -> Sender<'_> {
+        Sender {
+            socket: &self.socket,
+            state: &self.state,
+            queue: &mut self.queue,
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> UdpStatistics {
+        UdpStatistics {
+            received: self.received,
+            waiting: self.queue.waiting.iter().map(Waiting::datagrams).sum(),
+            ..self.queue.statistics
+        }
+    }
+}
+
+impl Sender<'_> {
     /// Send a run of datagrams, or keep it until there is room.
     pub(crate) fn send(&mut self, transmit: media::Transmit<'_>) {
         let media::Transmit {
@@ -167,37 +202,30 @@ impl Udp {
             contents,
             segment_size,
         } = transmit;
-        if self.waiting.is_empty() {
+        if self.queue.waiting.is_empty() {
             let sent_bytes = self.try_send(to, from, contents, segment_size);
             if sent_bytes < contents.len() {
-                self.keep(to, from, &contents[sent_bytes..], segment_size);
+                self.queue
+                    .keep(to, from, &contents[sent_bytes..], segment_size);
             }
         } else {
             // Behind those that wait: one destination's packets stay in order.
-            self.keep(to, from, contents, segment_size);
+            self.queue.keep(to, from, contents, segment_size);
         }
     }
 
     /// Send what waits, as far as there is room.
     pub(crate) fn send_waiting(&mut self) {
-        while let Some(mut first) = self.waiting.pop_front() {
-            self.waiting_bytes -= first.contents.len();
+        while let Some(mut first) = self.queue.waiting.pop_front() {
+            self.queue.waiting_bytes -= first.contents.len();
             let sent_bytes =
                 self.try_send(first.to, first.from, &first.contents, first.segment_size);
             if sent_bytes < first.contents.len() {
                 first.contents.drain(..sent_bytes);
-                self.waiting_bytes += first.contents.len();
-                self.waiting.push_front(first);
+                self.queue.waiting_bytes += first.contents.len();
+                self.queue.waiting.push_front(first);
                 return;
             }
-        }
-    }
-
-    pub(crate) fn statistics(&self) -> UdpStatistics {
-        let waiting = self.waiting.iter().map(Waiting::datagrams).sum();
-        UdpStatistics {
-            waiting,
-            ..self.statistics
         }
     }
 
@@ -223,24 +251,26 @@ impl Udp {
                 segment_size: segment_size.filter(|&size| size < run.len()),
                 src_ip: from,
             };
-            let send = || self.state.try_send((&self.socket).into(), &transmit);
+            let send = || self.state.try_send(self.socket.into(), &transmit);
             let datagrams = datagrams(run.len(), segment_size);
             match self.socket.try_io(Interest::WRITABLE, send) {
                 Ok(()) => {
-                    self.statistics.sent += datagrams;
-                    self.statistics.send_calls += 1;
+                    self.queue.statistics.sent += datagrams;
+                    self.queue.statistics.send_calls += 1;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return done,
                 Err(error) => {
                     tracing::trace!(%error, "a datagram cannot be sent");
-                    self.statistics.failed += datagrams;
+                    self.queue.statistics.failed += datagrams;
                 }
             }
             done += run.len();
         }
         done
     }
+}
 
+impl Queue {
     fn keep(
         &mut self,
         to: SocketAddr,
@@ -309,7 +339,7 @@ mod tests {
                 .await
                 .unwrap()
                 .unwrap();
-            udp.receive(|_, _, datagram| datagrams.push(datagram.to_vec()))
+            udp.receive(|_, _, _, datagram| datagrams.push(datagram.to_vec()))
                 .unwrap();
         }
         datagrams
@@ -318,8 +348,8 @@ mod tests {
     #[tokio::test]
     async fn a_run_arrives_as_its_datagrams_and_is_one_call() {
         let (mut a, mut b, to) = pair().await;
-        a.send(transmit(to, b"aaaabbbbcc", Some(4)));
-        a.send(transmit(to, b"dddddd", None));
+        a.sender().send(transmit(to, b"aaaabbbbcc", Some(4)));
+        a.sender().send(transmit(to, b"dddddd", None));
         let expected = ["aaaa", "bbbb", "cc", "dddddd"].map(|text| text.as_bytes().to_vec());
         assert_eq!(received(&mut b, 4).await, expected);
         assert_eq!((a.statistics().sent, b.statistics().received), (4, 4));
@@ -332,7 +362,7 @@ mod tests {
     async fn a_run_longer_than_the_kernel_takes_is_split_between_datagrams() {
         let (mut a, mut b, to) = pair().await;
         let contents: Vec<u8> = (0..200u8).flat_map(|number| [number; 10]).collect();
-        a.send(transmit(to, &contents, Some(10)));
+        a.sender().send(transmit(to, &contents, Some(10)));
         let expected: Vec<_> = (0..200u8).map(|number| vec![number; 10]).collect();
         assert_eq!(received(&mut b, 200).await, expected);
     }
@@ -342,23 +372,23 @@ mod tests {
         let (mut a, mut b, to) = pair().await;
         let big = vec![0; 1_000_000];
         for _ in 0..5 {
-            a.keep(to, None, &big, Some(1_000));
+            a.queue.keep(to, None, &big, Some(1_000));
         }
         assert_eq!(
             (a.statistics().waiting, a.statistics().overflowed),
             (4_000, 1_000)
         );
-        a.waiting.clear();
-        a.waiting_bytes = 0;
+        a.queue.waiting.clear();
+        a.queue.waiting_bytes = 0;
 
-        a.keep(to, None, b"first", None);
-        a.send(transmit(to, b"second", None));
+        a.queue.keep(to, None, b"first", None);
+        a.sender().send(transmit(to, b"second", None));
         assert_eq!(a.statistics().waiting, 2, "nothing overtakes what waits");
-        a.send_waiting();
+        a.sender().send_waiting();
         assert_eq!(
             received(&mut b, 2).await,
             [b"first".to_vec(), b"second".to_vec()]
         );
-        assert_eq!((a.statistics().waiting, a.waiting_bytes), (0, 0));
+        assert_eq!((a.statistics().waiting, a.queue.waiting_bytes), (0, 0));
     }
 }

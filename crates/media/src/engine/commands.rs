@@ -204,7 +204,7 @@ fn unsubscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
         .subscribers
         .retain(|subscriber| subscriber.peer != place);
     let peer = &mut engine.peers[place];
-    peer.outbound.retain(|outbound| outbound.track != index);
+    peer.retain_outbound(|outbound| outbound.track != index);
     peer.unbound.retain(|unbound| *unbound != index);
     Some(())
 }

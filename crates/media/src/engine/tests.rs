@@ -10,6 +10,10 @@ use crate::test_time;
 use crate::transport::Credentials;
 use crate::transport::ice::tests::nominating_check;
 
+#[path = "../../tests/client/mod.rs"]
+mod client;
+use client::{Client, Section};
+
 const PUBLISHING: &str =
     include_str!("../../tests/sdp_fixtures/chromium-156-publish-and-receive.sdp");
 const RECEIVING: &str = include_str!("../../tests/sdp_fixtures/chromium-156-receive-and-data.sdp");
@@ -467,6 +471,56 @@ fn a_panic_while_serving_a_peer_ends_that_peer_alone() {
     );
     assert_eq!(talk.dropped(DropReason::Panic), 1);
     talk.offer(BOB, RECEIVING);
+}
+
+#[test]
+fn a_panic_while_forwarding_to_a_peer_ends_that_peer_alone() {
+    let Conversation { mut engine, now } = Conversation::new();
+    let clients = client::Credentials::new();
+    let publish = Command::Publish {
+        peer: ALICE,
+        track: MICROPHONE,
+        mid: "0".into(),
+        kind: TrackKind::Audio,
+        muted: false,
+    };
+    let sending = [Section::SendAudio(7)];
+    let mut alice = Client::connect(&mut engine, now, &clients, 1, vec![publish], &sending);
+    let mut subscribers = [2, 3, 4].map(|number: u32| {
+        let subscribe = Command::Subscribe {
+            peer: PeerId::from_bits(number.into()),
+            track: MICROPHONE,
+        };
+        let receiving = [Section::ReceiveAudio];
+        Client::connect(
+            &mut engine,
+            now,
+            &clients,
+            number,
+            vec![subscribe],
+            &receiving,
+        )
+    });
+    let place = engine.peer_places[&subscribers[1].peer];
+    engine.peers[place].outbound[0].track = 9_999;
+    let plain = client::packet(client::OPUS, false, 1, 960, 7, &[1; 80]);
+    engine.handle_datagram(now, alice.address, None, &mut alice.seal(&plain));
+    let mut sent = Vec::new();
+    engine.flush(now, |transmit| {
+        sent.push((transmit.to, transmit.contents.to_vec()));
+    });
+    let [bob, _, dave] = &mut subscribers;
+    for (client, (to, datagram)) in [bob, dave].into_iter().zip(&sent) {
+        assert_eq!(*to, client.address);
+        assert!(client.open(datagram).is_ok());
+    }
+    assert_eq!(sent.len(), 2);
+    let ended: Vec<_> = std::iter::from_fn(|| engine.poll_event())
+        .filter(|event| matches!(event, Event::PeerEnded { .. }))
+        .collect();
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(engine.statistics().dropped_for(DropReason::Panic), 1);
+    engine.check_invariants();
 }
 
 #[test]

@@ -22,6 +22,11 @@ impl PacketCache {
         }
     }
 
+    /// Packets there is room for.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     fn place(&self, sequence: u64) -> usize {
         (sequence % self.size as u64) as usize
     }

@@ -9,6 +9,7 @@ use super::speaking::SpeechDetector;
 use crate::Limits;
 use crate::codec::Codec;
 use crate::extension::ExtensionMap;
+use crate::forwarded::Kept;
 use crate::sdp::OfferedSection;
 
 /// Sound is not repaired by retransmission, so little of it is kept.
@@ -30,6 +31,8 @@ pub(crate) struct Subscriber {
     pub(crate) peer: usize,
     /// The SSRC by which the peer knows it.
     pub(crate) ssrc: u32,
+    /// Its place among the peer's subscriptions when last seen there.
+    pub(crate) outbound: usize,
 }
 
 /// A published track.
@@ -50,6 +53,10 @@ pub(crate) struct Track {
     pub(crate) subscribers: Vec<Subscriber>,
     /// Everybody it should be sent to, with or without a section yet: places in the engine.
     pub(crate) wanted_by: Vec<usize>,
+    /// Packets of this turn that are not forwarded yet, in the order they came.
+    pub(crate) pending: Vec<Kept>,
+    /// The track's index in the turn, while there are such.
+    pub(crate) turn_index: usize,
     payloads: Vec<(u8, Payload)>,
 }
 
@@ -74,6 +81,8 @@ impl Track {
             speech: SpeechDetector::new(),
             subscribers: Vec::new(),
             wanted_by: Vec::new(),
+            pending: Vec::new(),
+            turn_index: 0,
             payloads: Vec::new(),
         }
     }
@@ -139,6 +148,13 @@ impl Track {
                 .position(|layer| layer.rid.as_deref() == Some(rid)),
             None => (self.layers.len() == 1).then_some(0),
         }
+    }
+
+    /// Whether a packet has come in this turn and is not forwarded yet.
+    pub(crate) fn is_pending(&self, layer: usize, sequence: u64) -> bool {
+        self.pending
+            .iter()
+            .any(|kept| kept.layer == layer && kept.sequence == sequence)
     }
 
     /// The layer that subscribers should get: the highest that is being sent. `None` while muted.

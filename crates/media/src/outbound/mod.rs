@@ -6,4 +6,4 @@ mod rewriter;
 mod round_trip;
 mod track;
 
-pub(crate) use track::{FirstNumbers, Forwarded, OutboundTrack, vp8_of};
+pub(crate) use track::{FirstNumbers, OutboundTrack};

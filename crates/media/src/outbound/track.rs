@@ -11,10 +11,9 @@ use super::rewriter::{Incoming, Rewriter, Rewritten};
 use super::round_trip::SentReports;
 use crate::Limits;
 use crate::codec::Codec;
-use crate::extension::{Extension, ExtensionMap};
+use crate::extension::ExtensionMap;
+use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{SenderClock, ticks};
-use crate::rtp::codec::vp8;
-use crate::rtp::packet::Packet;
 use crate::rtp::writer::{self, Header};
 use crate::sdp::{OfferedSection, SentTrack};
 use crate::transport::{OutboundIndex, Transport, rtcp};
@@ -26,25 +25,6 @@ const EXTENSIONS: usize = 8;
 /// after the handshake to install its keys. What comes earlier is lost, and with it a key frame.
 const ANSWER_APPLIED: Duration = Duration::from_millis(150);
 const KEYS_INSTALLED: Duration = Duration::from_millis(25);
-
-/// A packet of a track, ready for each subscriber.
-pub(crate) struct Forwarded<'a> {
-    /// The layer it belongs to.
-    pub(crate) layer: usize,
-    /// Its extended number there.
-    pub(crate) sequence: u64,
-    pub(crate) arrival: Instant,
-    pub(crate) packet: &'a Packet<'a>,
-    /// Its length as it came, opened.
-    pub(crate) bytes: usize,
-    pub(crate) codec: Codec,
-    /// A decoder can begin here.
-    pub(crate) starts_key_frame: bool,
-    /// VP8's payload descriptor.
-    pub(crate) vp8: Option<vp8::Descriptor>,
-    /// The publisher's numbers for extensions.
-    pub(crate) extensions: &'a ExtensionMap,
-}
 
 /// A payload type of the subscriber's section.
 #[derive(Clone, Copy, Debug)]
@@ -183,26 +163,26 @@ impl OutboundTrack {
         let Some(payload_type) = self.payload_type(forwarded.codec) else {
             return false;
         };
-        match self
-            .selector
-            .on_packet(forwarded.layer, forwarded.starts_key_frame)
-        {
+        let Kept {
+            layer,
+            sequence,
+            arrival,
+        } = forwarded.kept;
+        match self.selector.on_packet(layer, forwarded.starts_key_frame) {
             Decision::Drop => return false,
-            Decision::Switch => self.rewriter.switch(forwarded.layer as u8, None),
+            Decision::Switch => self.rewriter.switch(layer as u8, None),
             Decision::Forward => {}
         }
-        let source = forwarded.layer as u8;
+        let source = layer as u8;
         let vp8 = forwarded.vp8.as_ref();
         // Padding that probes the publisher's path is of no use on the subscriber's.
-        if forwarded.packet.payload.is_empty()
-            && self.rewriter.skip(source, forwarded.sequence, vp8)
-        {
+        if forwarded.payload.is_empty() && self.rewriter.skip(source, sequence, vp8) {
             return false;
         }
         let incoming = Incoming {
-            sequence: forwarded.sequence,
-            timestamp: forwarded.packet.timestamp,
-            arrival: forwarded.arrival,
+            sequence,
+            timestamp: forwarded.timestamp,
+            arrival,
         };
         let Some(numbers) = self.rewriter.rewrite(source, incoming, vp8) else {
             return false;
@@ -210,23 +190,13 @@ impl OutboundTrack {
         let mut position = self.position;
         let ssrc = self.ssrc;
         transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
-            let header = header(payload_type.media, forwarded.packet.marker, ssrc, numbers);
-            self.write(
-                buffer,
-                &header,
-                None,
-                forwarded.packet,
-                forwarded.extensions,
-                vp8,
-                numbers,
-            )
+            let header = header(payload_type.media, forwarded.marker, ssrc, numbers);
+            self.write(buffer, &header, None, forwarded, numbers)
         });
         self.position = position;
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self
-            .octets
-            .wrapping_add(forwarded.packet.payload.len() as u32);
-        self.retransmissions.on_sent(forwarded.packet.payload.len());
+        self.octets = self.octets.wrapping_add(forwarded.payload.len() as u32);
+        self.retransmissions.on_sent(forwarded.payload.len());
         true
     }
 
@@ -247,20 +217,17 @@ impl OutboundTrack {
         &mut self,
         transport: &mut Transport,
         sequence_number: u16,
-        codec: Codec,
-        packet: &Packet<'_>,
-        extensions: &ExtensionMap,
+        packet: &Forwarded<'_>,
     ) -> bool {
-        let vp8 = vp8_of(codec, packet.payload);
         let Some(payload_type) = self
-            .payload_type(codec)
+            .payload_type(packet.codec)
             .and_then(|kind| kind.retransmission)
         else {
             return false;
         };
-        let Some(numbers) = self
-            .rewriter
-            .again(sequence_number, packet.timestamp, vp8.as_ref())
+        let Some(numbers) =
+            self.rewriter
+                .again(sequence_number, packet.timestamp, packet.vp8.as_ref())
         else {
             return false;
         };
@@ -277,40 +244,26 @@ impl OutboundTrack {
                 ..numbers
             };
             let header = header(payload_type, packet.marker, ssrc, outer);
-            self.write(
-                buffer,
-                &header,
-                Some(sequence_number),
-                packet,
-                extensions,
-                vp8.as_ref(),
-                numbers,
-            )
+            self.write(buffer, &header, Some(sequence_number), packet, numbers)
         });
         self.rtx_position = position;
         true
     }
 
     /// Append a packet under this subscriber's numbers. Gives the length of its header.
-    #[allow(clippy::too_many_arguments)]
     fn write(
         &self,
         buffer: &mut Vec<u8>,
         header: &Header,
         original_sequence: Option<u16>,
-        packet: &Packet<'_>,
-        publisher: &ExtensionMap,
-        vp8: Option<&vp8::Descriptor>,
+        packet: &Forwarded<'_>,
         numbers: Rewritten,
     ) -> usize {
         let start = buffer.len();
         let mut extensions = [(0u8, &[][..]); EXTENSIONS];
         let mut count = 0;
-        for (id, value) in packet.extensions() {
-            let known = publisher
-                .extension(id)
-                .filter(|extension| extension.is_end_to_end());
-            if let Some(ours) = known.and_then(|extension| self.outbound_extension(extension))
+        for (extension, value) in packet.extensions.iter() {
+            if let Some(ours) = self.extensions.id(extension)
                 && count < EXTENSIONS
             {
                 extensions[count] = (ours, value);
@@ -323,14 +276,10 @@ impl OutboundTrack {
         }
         let body_at = buffer.len();
         buffer.extend_from_slice(packet.payload);
-        if let (Some(descriptor), Some(numbers)) = (vp8, numbers.vp8) {
+        if let (Some(descriptor), Some(numbers)) = (&packet.vp8, numbers.vp8) {
             descriptor.write(&mut buffer[body_at..], numbers);
         }
         payload_at - start
-    }
-
-    fn outbound_extension(&self, extension: Extension) -> Option<u8> {
-        self.extensions.id(extension)
     }
 
     /// Append a sender report: the publisher's clock as the subscriber's timestamps have it, so that sound and
@@ -405,13 +354,5 @@ fn header(payload_type: u8, marker: bool, ssrc: u32, numbers: Rewritten) -> Head
         sequence_number: numbers.sequence_number,
         timestamp: numbers.timestamp,
         ssrc,
-    }
-}
-
-/// The VP8 descriptor of a payload, if it is VP8.
-pub(crate) fn vp8_of(codec: Codec, payload: &[u8]) -> Option<vp8::Descriptor> {
-    match codec {
-        Codec::Vp8 => vp8::Descriptor::parse(payload),
-        _ => None,
     }
 }

@@ -275,6 +275,12 @@ impl Transport {
     /// Hand out what waits, by the path in use.
     pub(crate) fn flush(&mut self, send: &mut impl FnMut(Transmit<'_>)) {
         self.outbox.flush(self.ice.path(), send);
+        self.outbox.shrink();
+    }
+
+    /// Write into another outbox from now on; what waited is in `other`.
+    pub(crate) fn swap_outbox(&mut self, other: &mut Outbox) {
+        std::mem::swap(&mut self.outbox, other);
     }
 
     /// What waits, for a transport that is at its end.

@@ -8,7 +8,7 @@ use super::ice::Path;
 const RUN_SEGMENTS: usize = 64;
 const RUN_BYTES: usize = 65_000;
 
-/// A buffer that grew beyond this is given back when it has been sent.
+/// A buffer that grew beyond this is given back by `shrink`.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// Datagrams end to end, with their lengths.
@@ -60,12 +60,20 @@ impl Outbox {
                 rest = &rest[count..];
             }
         }
+        self.clear();
+    }
+
+    /// Forget what was written.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
         self.lengths.clear();
         self.finished = 0;
+    }
+
+    /// Give a large buffer back.
+    pub(crate) fn shrink(&mut self) {
         if self.buffer.capacity() > KEPT_BYTES {
             self.buffer = Vec::new();
-        } else {
-            self.buffer.clear();
         }
     }
 }

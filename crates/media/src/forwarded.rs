@@ -1,0 +1,93 @@
+//! A packet of a track as its layer keeps it, read once for all its subscribers.
+
+use std::time::Instant;
+
+use crate::codec::Codec;
+use crate::extension::{Extension, ExtensionMap};
+use crate::inbound::{Track, track::Payload};
+use crate::rtp::codec::{is_key_frame_start, vp8};
+use crate::rtp::packet::Packet;
+
+/// Extensions of one packet that are passed on; Chromium 156 writes two or three.
+const EXTENSIONS: usize = 6;
+
+/// Where a packet is kept: its layer, and its number in that layer's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) layer: usize,
+    /// Its extended number.
+    pub(crate) sequence: u64,
+    pub(crate) arrival: Instant,
+}
+
+/// A packet of a track, ready for each subscriber.
+pub(crate) struct Forwarded<'a> {
+    pub(crate) kept: Kept,
+    pub(crate) marker: bool,
+    pub(crate) timestamp: u32,
+    /// Empty for packets that only probe the path.
+    pub(crate) payload: &'a [u8],
+    /// Its length as it came, opened.
+    pub(crate) bytes: usize,
+    pub(crate) codec: Codec,
+    /// A decoder can begin here.
+    pub(crate) starts_key_frame: bool,
+    /// VP8's payload descriptor.
+    pub(crate) vp8: Option<vp8::Descriptor>,
+    pub(crate) extensions: EndToEnd<'a>,
+}
+
+impl<'a> Forwarded<'a> {
+    /// Read a packet that the track keeps, if it still does.
+    pub(crate) fn read(track: &'a Track, kept: Kept) -> Option<Self> {
+        let plain = track.layers.get(kept.layer)?.cache.get(kept.sequence)?;
+        let packet = Packet::parse(plain)?;
+        let Payload::Media { codec, .. } = track.payload(packet.payload_type)? else {
+            return None;
+        };
+        Some(Self {
+            kept,
+            marker: packet.marker,
+            timestamp: packet.timestamp,
+            payload: packet.payload,
+            bytes: plain.len(),
+            codec,
+            starts_key_frame: is_key_frame_start(codec, packet.payload),
+            vp8: match codec {
+                Codec::Vp8 => vp8::Descriptor::parse(packet.payload),
+                _ => None,
+            },
+            extensions: EndToEnd::of(&packet, &track.extensions),
+        })
+    }
+}
+
+/// A packet's extensions that say something about its media, and so are for the subscriber too.
+pub(crate) struct EndToEnd<'a> {
+    values: [(Extension, &'a [u8]); EXTENSIONS],
+    count: usize,
+}
+
+impl<'a> EndToEnd<'a> {
+    fn of(packet: &Packet<'a>, numbers: &ExtensionMap) -> Self {
+        let mut all = Self {
+            values: [(Extension::Mid, &[]); EXTENSIONS],
+            count: 0,
+        };
+        for (id, value) in packet.extensions() {
+            let known = numbers.extension(id);
+            if let Some(extension) = known.filter(|extension| extension.is_end_to_end())
+                && all.count < EXTENSIONS
+            {
+                all.values[all.count] = (extension, value);
+                all.count += 1;
+            }
+        }
+        all
+    }
+
+    /// What each is and what it says, in the order of the packet.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Extension, &'a [u8])> {
+        self.values[..self.count].iter().copied()
+    }
+}
