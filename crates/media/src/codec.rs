@@ -7,6 +7,8 @@ use protocol::TrackKind;
 pub(crate) enum Codec {
     /// Opus, 48 kHz, two channels (RFC 7587).
     Opus,
+    /// Opus packets with earlier ones before them, against loss (RFC 2198).
+    Red,
     /// VP8 (RFC 7741).
     Vp8,
     /// VP9 with its profile, 0 to 3 (RFC 9628).
@@ -47,7 +49,7 @@ impl Codec {
     /// Audio or video.
     pub(crate) const fn kind(self) -> TrackKind {
         match self {
-            Codec::Opus => TrackKind::Audio,
+            Codec::Opus | Codec::Red => TrackKind::Audio,
             _ => TrackKind::Video,
         }
     }
@@ -55,7 +57,7 @@ impl Codec {
     /// Ticks of the RTP timestamp per second.
     pub(crate) const fn clock_rate(self) -> u32 {
         match self {
-            Codec::Opus => 48_000,
+            Codec::Opus | Codec::Red => 48_000,
             _ => 90_000,
         }
     }

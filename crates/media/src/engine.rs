@@ -12,7 +12,7 @@ use slab::Slab;
 use crate::delivery::Desk;
 use crate::demux::{self, AddressBook};
 use crate::feedback::FeedbackDesk;
-use crate::inbound::Track;
+use crate::inbound::{Loudest, Track};
 use crate::negotiation;
 use crate::peer::Peer;
 use crate::router::Router;
@@ -53,6 +53,8 @@ pub struct Engine {
     track_places: HashMap<TrackId, usize>,
     /// Peers that share their data, in the order of coming.
     data_groups: HashMap<u64, Vec<usize>>,
+    /// Of each room, by the number of its data group, which of its sounds are heard.
+    loudest: HashMap<u64, Loudest>,
     addresses: AddressBook,
     events: VecDeque<Event>,
     /// Peers with something in their outboxes.
@@ -86,6 +88,7 @@ impl Engine {
             tracks: Slab::new(),
             track_places: HashMap::new(),
             data_groups: HashMap::new(),
+            loudest: HashMap::new(),
             addresses: AddressBook::default(),
             events: VecDeque::new(),
             dirty: Vec::new(),
@@ -317,6 +320,7 @@ impl Engine {
             statistics: &mut self.statistics,
             events: &mut self.events,
             turn: &mut self.turn,
+            loudest: &mut self.loudest,
             inbound_ssrcs: self.config.limits.inbound_ssrcs,
             scratch: &mut self.scratch,
         };
@@ -422,6 +426,14 @@ impl Engine {
             return;
         };
         self.track_places.remove(&track.id);
+        if let Some(voice) = track.voice
+            && let Some(room) = self.loudest.get_mut(&voice.room)
+        {
+            room.remove(voice.key);
+            if room.is_empty() {
+                self.loudest.remove(&voice.room);
+            }
+        }
         for place in track.wanted_by {
             let Some(peer) = self.peers.get_mut(place) else {
                 continue;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::{Track, track::Payload};
-use crate::rtp::codec::{is_key_frame_start, vp8};
+use crate::rtp::codec::{is_key_frame_start, red::Red, vp8};
 use crate::rtp::packet::Packet;
 
 /// Extensions of one packet that are passed on; Chromium 156 writes two or three.
@@ -34,6 +34,10 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) starts_key_frame: bool,
     /// VP8's payload descriptor.
     pub(crate) vp8: Option<vp8::Descriptor>,
+    /// Where RED's blocks are.
+    pub(crate) red: Option<Red>,
+    /// Which of the track's stints it belongs to, for sound that is not always heard.
+    pub(crate) stint: u32,
     pub(crate) extensions: EndToEnd<'a>,
 }
 
@@ -57,6 +61,11 @@ impl<'a> Forwarded<'a> {
                 Codec::Vp8 => vp8::Descriptor::parse(packet.payload),
                 _ => None,
             },
+            red: match codec {
+                Codec::Red => track.red(packet.payload),
+                _ => None,
+            },
+            stint: track.stint,
             extensions: EndToEnd::of(&packet, &track.extensions),
         })
     }

@@ -41,6 +41,9 @@ pub struct Limits {
     pub data_message_bytes: usize,
     /// Bytes that wait for a slow receiver of data; beyond it messages to that receiver are dropped.
     pub data_buffered_bytes: usize,
+    /// Tracks of sound that are forwarded of a room at once: the loudest. Nobody follows more voices, and among so
+    /// many there is always one that has been silent for long, so that nobody's first word waits.
+    pub audible_tracks: usize,
     /// SSRCs that one peer may send on, RTX included.
     pub inbound_ssrcs: usize,
 }
@@ -66,6 +69,7 @@ impl Default for Limits {
             data_channels: 32,
             data_message_bytes: 64 * 1024,
             data_buffered_bytes: 1024 * 1024,
+            audible_tracks: 16,
             inbound_ssrcs: 64,
         }
     }

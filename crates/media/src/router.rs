@@ -1,16 +1,17 @@
 //! One inbound RTP packet: whose track and layer it is, and whom it is for at the end of the turn.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use protocol::TrackKind;
 use slab::Slab;
 
+use crate::codec::Codec;
 use crate::event::Event;
 use crate::extension::Extension;
 use crate::forwarded::Kept;
 use crate::inbound::track::Payload;
-use crate::inbound::{Arrival, Track};
+use crate::inbound::{Arrival, Hearing, Loudest, Track};
 use crate::peer::{Peer, Stream};
 use crate::rtp::codec::is_key_frame_start;
 use crate::rtp::packet::Packet;
@@ -25,6 +26,7 @@ pub(crate) struct Router<'a> {
     pub(crate) statistics: &'a mut Statistics,
     pub(crate) events: &'a mut VecDeque<Event>,
     pub(crate) turn: &'a mut Turn,
+    pub(crate) loudest: &'a mut HashMap<u64, Loudest>,
     pub(crate) inbound_ssrcs: usize,
     /// For packets taken out of their retransmission.
     pub(crate) scratch: &'a mut Vec<u8>,
@@ -139,6 +141,11 @@ impl Router<'_> {
         let Some(Payload::Media { codec, .. }) = track.payload(packet.payload_type) else {
             return Err(DropReason::UnknownSsrc);
         };
+        // Padding that probes the path has no blocks.
+        let is_red = codec == Codec::Red && !packet.payload.is_empty();
+        if is_red && track.red(packet.payload).is_none() {
+            return Err(DropReason::RedMalformed);
+        }
         let layer = track
             .layers
             .get_mut(stream.layer)
@@ -164,16 +171,18 @@ impl Router<'_> {
             let level = track
                 .extensions
                 .id(Extension::AudioLevel)
-                .and_then(|id| packet.extension(id));
-            if let Some(change) =
-                level.and_then(|level| track.speech.on_level(self.now, *level.first()?))
-            {
+                .and_then(|id| packet.extension(id)?.first().copied());
+            if let Some(change) = level.and_then(|level| track.speech.on_level(self.now, level)) {
                 self.events.push_back(Event::Speaking {
                     track: track.id,
                     level: change,
                 });
             }
+            if !self.hear(stream, packet.timestamp, sequence, level) {
+                return Err(DropReason::Unheard);
+            }
         }
+        let track = &mut self.tracks[stream.track];
         let kept = Kept {
             layer: stream.layer,
             sequence,
@@ -181,5 +190,36 @@ impl Router<'_> {
         };
         self.turn.note(self.peers, stream.track, track, kept);
         Ok(())
+    }
+
+    /// Whether a packet of sound is among the loudest of its room. Of one that is so for the first time, its last
+    /// moments are noted before it: what came while nobody listened.
+    fn hear(&mut self, stream: Stream, timestamp: u32, sequence: u64, level: Option<u8>) -> bool {
+        let track = &mut self.tracks[stream.track];
+        let Some(voice) = &mut track.voice else {
+            return true;
+        };
+        let Some(room) = self.loudest.get_mut(&voice.room) else {
+            return true;
+        };
+        let hearing = room.on_packet(self.now, voice.key, level);
+        if hearing == Hearing::Unheard {
+            return false;
+        }
+        let forwarded = voice.forwarded;
+        voice.forwarded = forwarded.max(sequence);
+        if hearing == Hearing::Begins {
+            track.stint = track.stint.wrapping_add(1);
+            let missed = track.layers[stream.layer].last_moments(sequence, timestamp, forwarded);
+            for sequence in missed {
+                let kept = Kept {
+                    layer: stream.layer,
+                    sequence,
+                    arrival: self.now,
+                };
+                self.turn.note(self.peers, stream.track, track, kept);
+            }
+        }
+        true
     }
 }

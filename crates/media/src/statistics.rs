@@ -85,6 +85,10 @@ reasons! {
     SrtpReplay "srtp_replay";
     /// RTP of no published track.
     UnknownSsrc "unknown_ssrc";
+    /// RED whose blocks do not add up (RFC 2198).
+    RedMalformed "red_malformed";
+    /// Sound that is not among the loudest of its room: held back, as it should be.
+    Unheard "unheard";
     /// RTP over the rate of a publisher.
     InboundRate "inbound_rate";
     /// RTCP over the rate of a peer.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use protocol::{ParticipantId, PeerId, TrackId, TrackKind};
 
 use super::Engine;
-use crate::inbound::Track;
+use crate::inbound::{Loudest, Track, track::Voice};
 use crate::negotiation;
 use crate::peer::Peer;
 use crate::statistics::DropReason;
@@ -143,6 +143,17 @@ fn publish(
         .tracks
         .insert(Track::new(id, place, participant, kind, mid, muted));
     engine.track_places.insert(id, index);
+    if kind == TrackKind::Audio {
+        let room = engine.peers[place].data_group;
+        let places = engine.config.limits.audible_tracks;
+        let loudest = engine.loudest.entry(room);
+        let key = loudest.or_insert_with(|| Loudest::new(places)).add();
+        engine.tracks[index].voice = Some(Voice {
+            room,
+            key,
+            forwarded: 0,
+        });
+    }
     engine.peers[place].tracks.push(index);
     Some(())
 }
@@ -164,6 +175,12 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
     let index = *engine.track_places.get(&id)?;
     let track = &mut engine.tracks[index];
     track.muted = muted;
+    if muted
+        && let Some(voice) = track.voice
+        && let Some(room) = engine.loudest.get_mut(&voice.room)
+    {
+        room.mute(voice.key);
+    }
     if muted && track.speech.stop() {
         engine.events.push_back(Event::Speaking {
             track: id,

@@ -38,6 +38,9 @@ impl Engine {
                 );
             }
         }
+        let sounds = self.tracks.iter().filter_map(|(_, track)| track.voice);
+        let rooms: std::collections::HashSet<u64> = sounds.map(|voice| voice.room).collect();
+        assert_eq!(self.loudest.len(), rooms.len());
         let addresses: usize = self
             .peers
             .iter()

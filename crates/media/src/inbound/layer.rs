@@ -22,6 +22,11 @@ const REPLAYED_PACKETS: u64 = 128;
 /// A newcomer is content with a key frame as young as this, and asks for none.
 const FRESH: Duration = Duration::from_millis(750);
 
+/// Of a voice that is heard from now on, what was held back and is sent at once: 200 ms at 48 kHz. The detector
+/// needs two to four packets, and a word may begin softly; more would delay the listener's jitter buffer.
+const LAST_MOMENTS: u32 = 9_600;
+const LAST_PACKETS: u64 = 12;
+
 /// Where the last key frame began.
 #[derive(Clone, Copy)]
 struct KeyFrame {
@@ -117,6 +122,23 @@ impl Layer {
         let is_young = now.saturating_duration_since(key_frame.arrival) <= REPLAYED;
         let is_short = self.highest - key_frame.sequence < REPLAYED_PACKETS;
         (is_young && is_short).then_some(key_frame.sequence..=self.highest)
+    }
+
+    /// The last moments of a sound before this packet, back to the number `after`, which is no part of them: what a
+    /// listener should have heard of a voice that is noticed only now.
+    pub(crate) fn last_moments(
+        &self,
+        before: u64,
+        timestamp: u32,
+        after: u64,
+    ) -> std::ops::Range<u64> {
+        let is_young = |sequence: &u64| {
+            let packet = self.cache.get(*sequence).and_then(Packet::parse);
+            packet.is_some_and(|packet| timestamp.wrapping_sub(packet.timestamp) <= LAST_MOMENTS)
+        };
+        let oldest = after.max(before.saturating_sub(LAST_PACKETS) - 1) + 1;
+        let first = (oldest..before).rev().take_while(is_young).last();
+        first.unwrap_or(before)..before
     }
 
     /// Somebody will soon want the picture, who cannot receive yet: have a fresh key frame then.

@@ -3,6 +3,7 @@
 mod cache;
 mod key_frame;
 mod layer;
+mod loudest;
 mod nack;
 mod rate;
 mod reception;
@@ -12,6 +13,7 @@ mod transport_cc;
 
 pub(crate) use cache::PacketCache;
 pub(crate) use layer::Layer;
+pub(crate) use loudest::{Hearing, Loudest};
 pub(crate) use nack::Arrival;
 pub(crate) use rate::RateLimit;
 pub(crate) use reception::{SenderClock, ticks};

@@ -10,6 +10,7 @@ use crate::Limits;
 use crate::codec::Codec;
 use crate::extension::ExtensionMap;
 use crate::forwarded::Kept;
+use crate::rtp::codec::red::Red;
 use crate::sdp::OfferedSection;
 
 /// Sound is not repaired by retransmission, so little of it is kept.
@@ -35,6 +36,16 @@ pub(crate) struct Subscriber {
     pub(crate) outbound: usize,
 }
 
+/// Where a track of sound is among those of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Voice {
+    /// The engine's number for the room.
+    pub(crate) room: u64,
+    pub(crate) key: usize,
+    /// The highest number that was forwarded.
+    pub(crate) forwarded: u64,
+}
+
 /// A published track.
 pub(crate) struct Track {
     pub(crate) id: TrackId,
@@ -49,6 +60,10 @@ pub(crate) struct Track {
     /// Lowest first; empty until an offer has the track's section.
     pub(crate) layers: Vec<Layer>,
     pub(crate) speech: SpeechDetector,
+    /// Its voice in a room of which only the loudest are heard.
+    pub(crate) voice: Option<Voice>,
+    /// How often it began to be heard: each time subscribers' numbers go on where they ended.
+    pub(crate) stint: u32,
     /// Everybody it is sent to.
     pub(crate) subscribers: Vec<Subscriber>,
     /// Everybody it should be sent to, with or without a section yet: places in the engine.
@@ -79,6 +94,8 @@ impl Track {
             extensions: ExtensionMap::default(),
             layers: Vec::new(),
             speech: SpeechDetector::new(),
+            voice: None,
+            stint: 0,
             subscribers: Vec::new(),
             wanted_by: Vec::new(),
             pending: Vec::new(),
@@ -137,6 +154,20 @@ impl Track {
             .iter()
             .find(|(known, _)| *known == payload_type)
             .map(|(_, payload)| *payload)
+    }
+
+    /// The number that the section has for a codec.
+    pub(crate) fn payload_type(&self, codec: Codec) -> Option<u8> {
+        let is_it = |payload: &Payload| matches!(payload, Payload::Media { codec: other, .. } if *other == codec);
+        self.payloads
+            .iter()
+            .find(|(_, payload)| is_it(payload))
+            .map(|(payload_type, _)| *payload_type)
+    }
+
+    /// Where the blocks of a RED payload are; `None` if it is broken.
+    pub(crate) fn red(&self, payload: &[u8]) -> Option<Red> {
+        Red::parse(payload, self.payload_type(Codec::Opus)?)
     }
 
     /// The layer with this name; a track without simulcast has one without a name.

@@ -50,7 +50,11 @@ pub(crate) struct OutboundTrack {
     held_until: Option<Instant>,
     participant: ParticipantId,
     payload_types: Vec<PayloadType>,
+    /// The number of RED's blocks; `None` where the section has no RED.
+    red_blocks: Option<u8>,
     extensions: ExtensionMap,
+    /// The track's stint that is being forwarded.
+    stint: u32,
     rewriter: Rewriter,
     position: OutboundIndex,
     rtx_position: OutboundIndex,
@@ -83,7 +87,7 @@ impl OutboundTrack {
         numbers: FirstNumbers,
         limits: &Limits,
     ) -> Self {
-        let payload_types = section
+        let payload_types: Vec<PayloadType> = section
             .codecs
             .iter()
             .map(|offered| PayloadType {
@@ -107,7 +111,9 @@ impl OutboundTrack {
             selector: LayerSelector::new(),
             held_until: (kind == TrackKind::Video).then_some(now + ANSWER_APPLIED),
             participant,
+            red_blocks: red_blocks(&payload_types),
             payload_types,
+            stint: 0,
             extensions: section.outbound_extensions(),
             // The first sequence number is in the lower half, so that a receiver cannot take an early
             // reordering for a rollover (RFC 3711 section 3.3.1).
@@ -137,11 +143,15 @@ impl OutboundTrack {
         }
     }
 
-    /// The subscriber's number for a codec. H.264 is sent under another profile of the same packetization if
+    /// The subscriber's number for a codec. RED is taken off where the section has none. H.264 is sent under another profile of the same packetization if
     /// need be: the stream itself says which it is, and decoders read that.
     fn payload_type(&self, codec: Codec) -> Option<PayloadType> {
         let exact = self.payload_types.iter().find(|kind| kind.codec == codec);
         let similar = || {
+            if codec == Codec::Red {
+                let mut all = self.payload_types.iter();
+                return all.find(|kind| kind.codec == Codec::Opus);
+            }
             let Codec::H264 {
                 packetization_mode, ..
             } = codec
@@ -172,6 +182,10 @@ impl OutboundTrack {
             Decision::Drop => return false,
             Decision::Switch => self.rewriter.switch(layer as u8, None),
             Decision::Forward => {}
+        }
+        if self.stint != forwarded.stint {
+            self.stint = forwarded.stint;
+            self.rewriter.switch(layer as u8, None);
         }
         let source = layer as u8;
         let vp8 = forwarded.vp8.as_ref();
@@ -275,7 +289,14 @@ impl OutboundTrack {
             buffer.extend_from_slice(&original.to_be_bytes());
         }
         let body_at = buffer.len();
-        buffer.extend_from_slice(packet.payload);
+        match (&packet.red, self.red_blocks) {
+            (Some(red), None) => buffer.extend_from_slice(red.primary(packet.payload)),
+            (Some(red), Some(blocks)) => {
+                buffer.extend_from_slice(packet.payload);
+                red.renumber(&mut buffer[body_at..], blocks);
+            }
+            (None, _) => buffer.extend_from_slice(packet.payload),
+        }
         if let (Some(descriptor), Some(numbers)) = (&packet.vp8, numbers.vp8) {
             descriptor.write(&mut buffer[body_at..], numbers);
         }
@@ -345,6 +366,12 @@ impl OutboundTrack {
     pub(crate) fn is_unsent(&self) -> bool {
         self.packets == 0
     }
+}
+
+fn red_blocks(payload_types: &[PayloadType]) -> Option<u8> {
+    let number = |codec| payload_types.iter().find(|kind| kind.codec == codec);
+    number(Codec::Red)?;
+    number(Codec::Opus).map(|opus| opus.media)
 }
 
 fn header(payload_type: u8, marker: bool, ssrc: u32, numbers: Rewritten) -> Header {

@@ -275,6 +275,7 @@ fn write_codec(sdp: &mut String, codec: &OfferedCodec) {
     } = codec;
     let name = match codec.codec {
         Codec::Opus => "opus/48000/2",
+        Codec::Red => "red/48000/2",
         Codec::Vp8 => "VP8/90000",
         Codec::Vp9 { .. } => "VP9/90000",
         Codec::H264 { .. } => "H264/90000",

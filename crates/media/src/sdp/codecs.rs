@@ -80,7 +80,26 @@ pub(super) fn parse(kind: TrackKind, lines: &SectionLines<'_>) -> Vec<OfferedCod
             .find(|(of, clock_rate, _)| (*of, *clock_rate) == wanted);
         codec.rtx_payload_type = rtx.map(|(_, _, payload_type)| *payload_type);
     }
+    let of_opus: Vec<bool> = codecs
+        .iter()
+        .map(|codec| codec.codec != Codec::Red || is_of_opus(&codec.fmtp, &codecs))
+        .collect();
+    let mut is_taken = of_opus.into_iter();
+    codecs.retain(|_| is_taken.next().unwrap_or(false));
     codecs
+}
+
+/// Whether RED's parameters (RFC 2198 section 5, `111/111`) name the section's Opus and nothing else. With two
+/// kinds of Opus in a section each block would have to be told apart.
+fn is_of_opus(fmtp: &str, codecs: &[OfferedCodec]) -> bool {
+    let mut opus = codecs.iter().filter(|codec| codec.codec == Codec::Opus);
+    let (Some(opus), None) = (opus.next(), opus.next()) else {
+        return false;
+    };
+    !fmtp.is_empty()
+        && fmtp
+            .split('/')
+            .all(|block| parse_payload_type(block.trim()) == Some(opus.payload_type))
 }
 
 /// What each payload type is said to be; the first word counts.
@@ -151,6 +170,7 @@ impl<'a> Encoding<'a> {
         let codec = match self.name.to_ascii_lowercase().as_str() {
             // RFC 7587, section 4.1: always two channels, whatever is sent.
             "opus" if self.channels == Some("2") => Codec::Opus,
+            "red" if self.channels == Some("2") => Codec::Red,
             "vp8" => Codec::Vp8,
             "vp9" => Codec::Vp9 {
                 profile: number_up_to(3, fmtp, "profile-id")?,
@@ -263,6 +283,31 @@ mod tests {
         );
         assert!(codecs.iter().all(|codec| codec.nack && codec.fir));
         assert!(!codecs[0].pli && codecs[1].pli);
+    }
+
+    #[test]
+    fn red_is_taken_if_all_its_blocks_are_the_sections_opus() {
+        let taken = |fmtp: &str, opus: &str| {
+            let text = format!(
+                "v=0\nm=audio 9 UDP/TLS/RTP/SAVPF 63 111 112\na=rtpmap:63 red/48000/2\n{fmtp}\n{opus}"
+            );
+            let lines = Lines::split(&text, 1).expect("well-formed");
+            let codecs = parse(TrackKind::Audio, &lines.sections[0]);
+            let codecs = codecs.iter().map(|codec| (codec.payload_type, codec.codec));
+            codecs.collect::<Vec<_>>()
+        };
+        let opus = "a=rtpmap:111 opus/48000/2";
+        let both = [(63, Codec::Red), (111, Codec::Opus)];
+        for fmtp in ["111/111", "111", "111/111/111"] {
+            assert_eq!(taken(&format!("a=fmtp:63 {fmtp}"), opus), both, "{fmtp}");
+        }
+        for fmtp in ["", "a=fmtp:63 111/0", "a=fmtp:63 0/0", "a=fmtp:63 111/"] {
+            assert_eq!(taken(fmtp, opus), both[1..], "{fmtp}");
+        }
+        let red = "a=fmtp:63 111/111";
+        assert_eq!(taken(red, "a=rtpmap:111 opus/48000/1"), []);
+        let twice = format!("{opus}\na=rtpmap:112 opus/48000/2");
+        assert_eq!(taken(red, &twice), [both[1], (112, Codec::Opus)]);
     }
 
     #[test]

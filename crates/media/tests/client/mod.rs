@@ -77,11 +77,19 @@ pub enum Section {
     SendVideo(u32),
     ReceiveAudio,
     ReceiveVideo,
+    /// Sends RED or Opus under this SSRC.
+    SendRed(u32),
+    /// Reads RED, under numbers that nobody else has.
+    ReceiveRed,
 }
 
 /// The number of the audio level extension in every offer.
 pub const AUDIO_LEVEL: u8 = 1;
 pub const OPUS: u8 = 111;
+pub const RED: u8 = 63;
+/// The numbers of a client that reads RED.
+pub const ITS_RED: u8 = 50;
+pub const ITS_OPUS: u8 = 51;
 pub const VP8: u8 = 96;
 
 /// An offer with these sections; the mid of each is its index.
@@ -97,10 +105,21 @@ pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
             Section::SendVideo(ssrc) => ("video", "sendonly", Some(ssrc)),
             Section::ReceiveAudio => ("audio", "recvonly", None),
             Section::ReceiveVideo => ("video", "recvonly", None),
+            Section::SendRed(ssrc) => ("audio", "sendonly", Some(ssrc)),
+            Section::ReceiveRed => ("audio", "recvonly", None),
         };
+        let (red, opus) = match section {
+            Section::ReceiveRed => (Some(ITS_RED), ITS_OPUS),
+            Section::SendRed(_) => (Some(RED), OPUS),
+            _ => (None, OPUS),
+        };
+        let red_format = red.map(|red| format!(" {red}")).unwrap_or_default();
+        let red_lines = red
+            .map(|red| format!("a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n"))
+            .unwrap_or_default();
         let codecs = match media {
             "audio" => format!(
-                "m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\na=rtpmap:{OPUS} opus/48000/2\r\n\
+                "m=audio 9 UDP/TLS/RTP/SAVPF{red_format} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n{red_lines}\
                  a=extmap:{AUDIO_LEVEL} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
             ),
             _ => format!(
@@ -274,11 +293,17 @@ pub fn packet(
     packet.extend_from_slice(&sequence_number.to_be_bytes());
     packet.extend_from_slice(&timestamp.to_be_bytes());
     packet.extend_from_slice(&ssrc.to_be_bytes());
-    if payload_type == OPUS {
+    if payload_type == OPUS || payload_type == RED {
         packet[0] |= 0x10;
         packet.extend_from_slice(&[0xBE, 0xDE, 0, 1, AUDIO_LEVEL << 4, 0x80 | 40, 0, 0]);
     }
     packet.extend_from_slice(payload);
+    packet
+}
+
+/// The same packet of sound at another level: decibels below the loudest (RFC 6464).
+pub fn with_level(mut packet: Vec<u8>, level: u8) -> Vec<u8> {
+    packet[17] = 0x80 | level;
     packet
 }
 

@@ -82,6 +82,7 @@ limits! {
     ssrc_lines: usize = 64;
     candidates: usize = 64;
     inbound_ssrcs: usize = 64;
+    audible_tracks: usize = 16;
     connect_ms: u64 = 10_000;
     handshake_bytes: usize = 64 * 1024;
     consent_ms: u64 = 30_000;
@@ -152,6 +153,7 @@ impl Limits {
             data_message_bytes: self.data_message_bytes,
             data_buffered_bytes: self.data_buffered_bytes,
             inbound_ssrcs: self.inbound_ssrcs,
+            audible_tracks: self.audible_tracks,
             ..media::Limits::default()
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod av1;
 pub(crate) mod h264;
+pub(crate) mod red;
 pub(crate) mod vp8;
 pub(crate) mod vp9;
 
@@ -10,7 +11,7 @@ use crate::codec::Codec;
 /// Whether a packet with this payload begins a frame at which a decoder can start without what came before.
 pub(crate) fn is_key_frame_start(codec: Codec, payload: &[u8]) -> bool {
     match codec {
-        Codec::Opus => !payload.is_empty(),
+        Codec::Opus | Codec::Red => !payload.is_empty(),
         Codec::Vp8 => vp8::is_key_frame_start(payload),
         Codec::Vp9 { .. } => vp9::is_key_frame_start(payload),
         Codec::H264 { .. } => h264::is_key_frame_start(payload),
