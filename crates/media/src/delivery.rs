@@ -71,7 +71,8 @@ impl Desk<'_> {
                     sequence,
                     arrival: self.now,
                 };
-                if let Some(forwarded) = Forwarded::read(track, kept) {
+                if let Some(mut forwarded) = Forwarded::read(track, kept) {
+                    forwarded.newest = Some(layer.newest_timestamp());
                     self.deliver(peer, place, &forwarded);
                 }
             }

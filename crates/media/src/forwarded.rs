@@ -32,6 +32,10 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) codec: Codec,
     /// A decoder can begin here.
     pub(crate) starts_key_frame: bool,
+    /// What to add to its timestamp to get the track's, where a decoder can begin.
+    pub(crate) to_track_clock: u32,
+    /// The newest timestamp of the layer, if this packet is not forwarded as it came but from what was kept.
+    pub(crate) newest: Option<u32>,
     /// VP8's payload descriptor.
     pub(crate) vp8: Option<vp8::Descriptor>,
     /// Where RED's blocks are.
@@ -49,6 +53,11 @@ impl<'a> Forwarded<'a> {
         let Payload::Media { codec, .. } = track.payload(packet.payload_type)? else {
             return None;
         };
+        let starts_key_frame = is_key_frame_start(codec, packet.payload);
+        let to_track_clock = match starts_key_frame {
+            true => track.to_track_clock(kept.layer),
+            false => 0,
+        };
         Some(Self {
             kept,
             marker: packet.marker,
@@ -56,7 +65,9 @@ impl<'a> Forwarded<'a> {
             payload: packet.payload,
             bytes: plain.len(),
             codec,
-            starts_key_frame: is_key_frame_start(codec, packet.payload),
+            starts_key_frame,
+            to_track_clock,
+            newest: None,
             vp8: match codec {
                 Codec::Vp8 => vp8::Descriptor::parse(packet.payload),
                 _ => None,

@@ -157,6 +157,7 @@ impl Router<'_> {
         if arrival == Arrival::AfterGap {
             self.peers[track.publisher].misses_packets = true;
         }
+        track.clock_layer.get_or_insert(stream.layer);
         if arrival == Arrival::Recovered {
             self.statistics.inbound_retransmissions += u64::from(stream.is_rtx);
         }

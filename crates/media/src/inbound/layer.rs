@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::alignment::{EarliestArrival, StreamClock};
 use super::key_frame::KeyFrameRequests;
 use super::nack::{Arrival, MissingPackets};
 use super::reception::ReceptionCount;
@@ -48,6 +49,8 @@ pub(crate) struct Layer {
     reception: ReceptionCount,
     last_packet: Option<Instant>,
     highest: u64,
+    newest_timestamp: u32,
+    arrivals: EarliestArrival,
     key_frame: Option<KeyFrame>,
 }
 
@@ -69,6 +72,8 @@ impl Layer {
             reception: ReceptionCount::new(clock_rate),
             last_packet: None,
             highest: 0,
+            newest_timestamp: 0,
+            arrivals: EarliestArrival::new(clock_rate),
             key_frame: None,
         }
     }
@@ -91,7 +96,11 @@ impl Layer {
             Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
         self.last_packet = Some(now);
-        self.highest = self.highest.max(sequence);
+        if sequence > self.highest {
+            self.highest = sequence;
+            self.newest_timestamp = packet.timestamp;
+            self.arrivals.on_packet(now, packet.timestamp);
+        }
         // A retransmission has come, but the packet was lost (RFC 4588 section 6.3).
         if !is_retransmission {
             self.reception.on_packet(now, sequence, packet.timestamp);
@@ -173,6 +182,19 @@ impl Layer {
 
     pub(crate) fn sender_clock(&self) -> Option<SenderClock> {
         self.reception.sender_clock()
+    }
+
+    /// By what its clock can be held against that of another layer: `None` if nothing came yet.
+    pub(crate) fn clock(&self) -> Option<StreamClock<'_>> {
+        self.last_packet.map(|_| StreamClock {
+            report: self.sender_clock(),
+            arrivals: &self.arrivals,
+        })
+    }
+
+    /// The timestamp of its newest packet.
+    pub(crate) fn newest_timestamp(&self) -> u32 {
+        self.newest_timestamp
     }
 
     /// The block of a receiver report.

@@ -1,5 +1,6 @@
 //! What peers publish: the tracks, their layers, and what publishers are told about them.
 
+mod alignment;
 mod cache;
 mod key_frame;
 mod layer;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use protocol::{ParticipantId, TrackId, TrackKind};
 
 use super::Layer;
+use super::alignment::alignment;
 use super::speaking::SpeechDetector;
 use crate::Limits;
 use crate::codec::Codec;
@@ -72,6 +73,8 @@ pub(crate) struct Track {
     pub(crate) pending: Vec<Kept>,
     /// The track's index in the turn, while there are such.
     pub(crate) turn_index: usize,
+    /// The layer whose clock is the track's: the first that came.
+    pub(crate) clock_layer: Option<usize>,
     payloads: Vec<(u8, Payload)>,
 }
 
@@ -100,6 +103,7 @@ impl Track {
             wanted_by: Vec::new(),
             pending: Vec::new(),
             turn_index: 0,
+            clock_layer: None,
             payloads: Vec::new(),
         }
     }
@@ -186,6 +190,19 @@ impl Track {
         self.pending
             .iter()
             .any(|kept| kept.layer == layer && kept.sequence == sequence)
+    }
+
+    /// What to add to the timestamps of a layer to get those of the track's clock. Subscribers keep to it over
+    /// all switches, so that errors do not add up.
+    pub(crate) fn to_track_clock(&self, layer: usize) -> u32 {
+        let Some(reference) = self.clock_layer.filter(|reference| *reference != layer) else {
+            return 0;
+        };
+        let clock = |index: usize| self.layers.get(index)?.clock();
+        clock(layer)
+            .zip(clock(reference))
+            .and_then(|(from, to)| alignment(from, to))
+            .unwrap_or(0)
     }
 
     /// The layer that subscribers should get: the highest that is being sent. `None` while muted.

@@ -7,13 +7,16 @@ mod random_tests;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod timeline;
+#[cfg(test)]
+mod timing_tests;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::pictures::Pictures;
 use self::runs::{Offsets, Runs};
+use self::timeline::{Timeline, Timestamps};
 use crate::rtp::codec::vp8;
-use crate::rtp::sequence::is_newer_timestamp;
 
 /// The numbers of a packet as it came.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,18 @@ pub(crate) struct Rewritten {
     pub(crate) vp8: Option<vp8::Numbers>,
 }
 
+/// The beginning of a stint: another source is forwarded, or the same one again after a break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Switch {
+    /// Which.
+    pub(crate) source: u8,
+    /// What to add to the source's timestamps to get those of the track's clock, which all its sources share.
+    /// Held against the time of arrival, which has to do where this is off by more than a second.
+    pub(crate) to_track: u32,
+    /// The source's newest timestamp, where its packets are not forwarded as they come but from what was kept.
+    pub(crate) newest: Option<u32>,
+}
+
 /// The numbers of one outbound track.
 ///
 /// A *source* is one inbound stream with its own numbers, such as a simulcast layer; any small number names it,
@@ -40,50 +55,35 @@ pub(crate) struct Rewritten {
 /// without a break is a *stint*.
 #[derive(Debug)]
 pub(crate) struct Rewriter {
-    clock_rate: u32,
     runs: Runs,
     pictures: Pictures,
+    timeline: Timeline,
     stint: Option<Stint>,
-    pending: Option<Pending>,
-    newest_timestamp: u32,
-    /// When the first packet with the newest timestamp arrived: the rest of its frame says nothing about time.
-    newest_arrival: Option<Instant>,
+    pending: Option<Switch>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Stint {
     source: u8,
-    timestamp_offset: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    source: u8,
-    alignment: Option<u32>,
+    timestamps: Timestamps,
 }
 
 impl Rewriter {
     /// A track whose first packet will have these numbers. `switch` comes first.
     pub(crate) fn new(first_sequence: u16, first_timestamp: u32, clock_rate: u32) -> Self {
         Self {
-            clock_rate,
             runs: Runs::new(first_sequence),
             pictures: Pictures::default(),
+            timeline: Timeline::new(first_timestamp, clock_rate),
             stint: None,
             pending: None,
-            newest_timestamp: first_timestamp,
-            newest_arrival: None,
         }
     }
 
-    /// Another source is forwarded from now on, or the same one again after a break. Its next packet must be one
-    /// at which a decoder can start; nothing that came before it is forwarded any more.
-    ///
-    /// `alignment`, where sender reports of both sources tell it, is what to add to the new source's timestamps
-    /// to get those that the old one has for the same moments. Without it the time of arrival has to do, which
-    /// is wrong by the jitter until the next sender report goes out.
-    pub(crate) fn switch(&mut self, source: u8, alignment: Option<u32>) {
-        self.pending = Some(Pending { source, alignment });
+    /// A stint is to begin. The source's next packet must be one at which a decoder can start; nothing that
+    /// came before it is forwarded any more.
+    pub(crate) fn switch(&mut self, switch: Switch) {
+        self.pending = Some(switch);
     }
 
     /// The outbound numbers of a packet. The same packet gets the same numbers again.
@@ -101,8 +101,10 @@ impl Rewriter {
             }
             self.begin(pending, incoming, vp8);
         }
-        if self.stint?.source != source {
-            return None;
+        let stint = self.stint.as_mut().filter(|stint| stint.source == source)?;
+        if let Some(rest) = stint.timestamps.caught_up(incoming.timestamp) {
+            stint.timestamps = rest;
+            self.runs.set_timestamps(incoming.sequence, rest);
         }
         let place = self.runs.place(incoming.sequence)?;
         if self.runs.is_forgotten(place.outbound) {
@@ -118,12 +120,8 @@ impl Rewriter {
         if let (Some(descriptor), Some(numbers)) = (vp8, rewritten.vp8) {
             self.pictures.forwarded(descriptor, numbers);
         }
-        if self.newest_arrival.is_none()
-            || is_newer_timestamp(rewritten.timestamp, self.newest_timestamp)
-        {
-            self.newest_timestamp = rewritten.timestamp;
-            self.newest_arrival = Some(incoming.arrival);
-        }
+        self.timeline
+            .forwarded(rewritten.timestamp, incoming.arrival);
         Some(rewritten)
     }
 
@@ -184,60 +182,27 @@ impl Rewriter {
         let stint = self
             .stint
             .filter(|stint| stint.source == source && self.pending.is_none())?;
-        Some(source_timestamp.wrapping_add(stint.timestamp_offset))
+        Some(stint.timestamps.moment(source_timestamp))
     }
 
     /// The first packet of a stint: its numbers follow the highest that went out.
-    fn begin(&mut self, pending: Pending, incoming: Incoming, vp8: Option<&vp8::Descriptor>) {
-        let timestamp = self.first_timestamp(pending, incoming);
-        let timestamp_offset = timestamp.wrapping_sub(incoming.timestamp);
+    fn begin(&mut self, switch: Switch, incoming: Incoming, vp8: Option<&vp8::Descriptor>) {
+        let timestamps = self.timeline.begin(switch, incoming);
         let (picture, tl0) = self.pictures.begin(vp8);
         self.runs.begin(
-            pending.source,
+            switch.source,
             incoming.sequence,
             Offsets {
-                timestamp: timestamp_offset,
+                timestamps,
                 picture,
                 tl0,
             },
         );
         self.stint = Some(Stint {
-            source: pending.source,
-            timestamp_offset,
+            source: switch.source,
+            timestamps,
         });
         self.pending = None;
-    }
-
-    fn first_timestamp(&self, pending: Pending, incoming: Incoming) -> u32 {
-        let Some(newest_arrival) = self.newest_arrival else {
-            return self.newest_timestamp;
-        };
-        let elapsed = ticks(
-            incoming.arrival.saturating_duration_since(newest_arrival),
-            self.clock_rate,
-        );
-        let advance = self
-            .aligned_advance(pending, incoming.timestamp, elapsed)
-            .unwrap_or(elapsed);
-        // The same moment may be newest already, from the layer before; two frames need two timestamps.
-        self.newest_timestamp.wrapping_add(advance.max(1) as u32)
-    }
-
-    /// How far ahead of the newest timestamp the alignment puts a packet, if that is within a second of what the
-    /// clock says: it comes from what a publisher claims.
-    fn aligned_advance(&self, pending: Pending, timestamp: u32, elapsed: i32) -> Option<i32> {
-        let stint = self.stint?;
-        // The same source after a break is aligned with itself.
-        let alignment = if stint.source == pending.source {
-            Some(0)
-        } else {
-            pending.alignment
-        }?;
-        let aligned = timestamp
-            .wrapping_add(alignment)
-            .wrapping_add(stint.timestamp_offset);
-        let advance = aligned.wrapping_sub(self.newest_timestamp) as i32;
-        (advance.abs_diff(elapsed) <= self.clock_rate).then_some(advance)
     }
 }
 
@@ -249,13 +214,7 @@ fn rewritten(
 ) -> Rewritten {
     Rewritten {
         sequence_number,
-        timestamp: source_timestamp.wrapping_add(offsets.timestamp),
+        timestamp: offsets.timestamps.outbound(source_timestamp),
         vp8: vp8.map(|descriptor| pictures::numbers(descriptor, offsets)),
     }
-}
-
-/// A time in ticks, but no more than can be told from a step back.
-fn ticks(time: Duration, clock_rate: u32) -> i32 {
-    let ticks = time.as_micros() * u128::from(clock_rate) / 1_000_000;
-    i32::try_from(ticks).unwrap_or(i32::MAX)
 }

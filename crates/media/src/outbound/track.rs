@@ -7,7 +7,7 @@ use protocol::{ParticipantId, TrackId, TrackKind};
 
 use super::layer_selector::{Decision, LayerSelector};
 use super::retransmission::RetransmissionLimit;
-use super::rewriter::{Incoming, Rewriter, Rewritten};
+use super::rewriter::{Incoming, Rewriter, Rewritten, Switch};
 use super::round_trip::SentReports;
 use crate::Limits;
 use crate::codec::Codec;
@@ -178,14 +178,17 @@ impl OutboundTrack {
             sequence,
             arrival,
         } = forwarded.kept;
-        match self.selector.on_packet(layer, forwarded.starts_key_frame) {
-            Decision::Drop => return false,
-            Decision::Switch => self.rewriter.switch(layer as u8, None),
-            Decision::Forward => {}
+        let decision = self.selector.on_packet(layer, forwarded.starts_key_frame);
+        if decision == Decision::Drop {
+            return false;
         }
-        if self.stint != forwarded.stint {
+        if decision == Decision::Switch || self.stint != forwarded.stint {
             self.stint = forwarded.stint;
-            self.rewriter.switch(layer as u8, None);
+            self.rewriter.switch(Switch {
+                source: layer as u8,
+                to_track: forwarded.to_track_clock,
+                newest: forwarded.newest,
+            });
         }
         let source = layer as u8;
         let vp8 = forwarded.vp8.as_ref();

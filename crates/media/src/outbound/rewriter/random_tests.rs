@@ -1,8 +1,9 @@
 //! Long seeded runs of the rewriter: random switches, skips, losses and overtaking, held against what must come out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::tests::{FIRST_SEQUENCE, FIRST_TIMESTAMP, VIDEO, frame, start};
+use super::tests::{FIRST_SEQUENCE, FIRST_TIMESTAMP, VIDEO, frame, start, to};
 use super::*;
 use crate::rtp::seeded::Seeded;
 use crate::rtp::sequence::Unwrapper;
@@ -90,7 +91,7 @@ fn run(seed: u64, rounds: u32, loss_percent: u64, reorder: bool) -> Outcome {
                 }
             }
         }
-        rewriter.switch(source, None);
+        rewriter.switch(to(source));
         for (index, packet) in packets.into_iter().enumerate() {
             now += Duration::from_micros(random.below(9_000));
             if index > 0 && random.chance(loss_percent) {

@@ -3,17 +3,19 @@
 
 use std::collections::VecDeque;
 
+use super::timeline::Timestamps;
+
 /// Outbound numbers behind the highest that are remembered: twice what the packet caches hold.
 pub(super) const HISTORY: u64 = 1_024;
 
-/// Runs that are remembered, at 40 bytes each: with every second frame of 30 a second skipped, those of four
+/// Runs that are remembered, at 48 bytes each: with every second frame of 30 a second skipped, those of four
 /// seconds. Grows as skips need it; a track of which nothing is skipped has a few.
 pub(super) const MAXIMUM_RUNS: usize = 64;
 
 /// What to add to a source's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offsets {
-    pub(super) timestamp: u32,
+    pub(super) timestamps: Timestamps,
     pub(super) picture: u16,
     pub(super) tl0: u8,
 }
@@ -144,6 +146,28 @@ impl Runs {
         self.forget_oldest();
     }
 
+    /// From this packet on timestamps are these.
+    pub(super) fn set_timestamps(&mut self, sequence: u64, timestamps: Timestamps) {
+        let Some(index) = self.index(sequence) else {
+            return;
+        };
+        for later in self.runs.iter_mut().skip(index + 1) {
+            later.offsets.timestamps = timestamps;
+        }
+        let run = &mut self.runs[index];
+        let mut rest = *run;
+        rest.first_source = sequence;
+        rest.first_outbound = run.first_outbound + (sequence - run.first_source);
+        rest.offsets.timestamps = timestamps;
+        if run.first_source == sequence {
+            self.runs[index] = rest;
+        } else {
+            run.end_source = sequence;
+            self.runs.insert(index + 1, rest);
+            self.forget_oldest();
+        }
+    }
+
     /// Where an outbound number comes from, if it is one of the last that went out.
     pub(super) fn origin(&self, sequence_number: u16) -> Option<Origin> {
         let behind = u64::from((self.highest as u16).wrapping_sub(sequence_number));
@@ -197,7 +221,7 @@ impl Runs {
             let same_stint = (run.first_outbound >= self.stint_first)
                 == (next.first_outbound >= self.stint_first);
             if same_stint && run.first_outbound >= self.stint_first {
-                assert!(run.end_source < next.first_source, "{run:?} {next:?}");
+                assert!(run.end_source <= next.first_source, "{run:?} {next:?}");
             }
         }
         assert!(

@@ -1,5 +1,7 @@
 //! The rewriter's conversations: packets in, exact numbers out.
 
+use std::time::Duration;
+
 use super::*;
 
 pub(super) const FIRST_SEQUENCE: u16 = 65_000;
@@ -11,6 +13,15 @@ pub(super) fn start() -> Instant {
     crate::test_time::start()
 }
 
+/// To a source whose clock is that of the track.
+pub(super) fn to(source: u8) -> Switch {
+    Switch {
+        source,
+        to_track: 0,
+        newest: None,
+    }
+}
+
 /// A rewriter with a clock, to be spoken to in short sentences.
 struct Desk {
     rewriter: Rewriter,
@@ -20,7 +31,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let mut rewriter = Rewriter::new(FIRST_SEQUENCE, FIRST_TIMESTAMP, VIDEO);
-        rewriter.switch(0, None);
+        rewriter.switch(to(0));
         Self {
             rewriter,
             now: start(),
@@ -134,7 +145,7 @@ fn what_was_sent_before_the_switch_and_what_others_send_is_refused() {
     desk.number(0, 100);
     assert_eq!(desk.number(0, 99), None);
     assert_eq!(desk.number(1, 101), None);
-    desk.rewriter.switch(1, None);
+    desk.rewriter.switch(to(1));
     assert_eq!(desk.number(0, 101), None, "the switch is asked for");
     assert_eq!(desk.number(1, 5_000), Some(1));
     assert_eq!(desk.number(1, 4_999), None);
@@ -146,7 +157,7 @@ fn a_break_in_one_source_leaves_no_gap() {
     let mut desk = Desk::new();
     desk.number(0, 100);
     desk.number(0, 101);
-    desk.rewriter.switch(0, None);
+    desk.rewriter.switch(to(0));
     assert_eq!(desk.number(0, 900), Some(2));
     assert_eq!(desk.number(0, 102), None, "from before the break");
     assert_eq!(desk.number(0, 101), None);
@@ -214,7 +225,7 @@ fn skips_at_the_end_of_a_source_do_not_reach_into_the_next() {
     desk.number(0, 100);
     desk.skip(0, 103);
     desk.skip(0, 105);
-    desk.rewriter.switch(1, None);
+    desk.rewriter.switch(to(1));
     assert!(desk.skip(1, 70_000), "before its first packet");
     assert_eq!(desk.number(1, 70_001), Some(1));
     assert!(desk.skip(0, 106));
@@ -228,7 +239,7 @@ fn once_a_switch_is_asked_for_the_old_source_is_over() {
     desk.number(0, 100);
     desk.number(0, 102);
     assert!(desk.rewriter.timestamp(0, 0).is_some());
-    desk.rewriter.switch(1, None);
+    desk.rewriter.switch(to(1));
     assert!(
         desk.skip(0, 101),
         "nobody is to forward it because its number is promised"
@@ -283,7 +294,7 @@ fn a_packet_sent_again_is_the_one_that_was_sent() {
         (1, 70_000, 9, frame(900, 77)),
     ] {
         desk.wait(33);
-        desk.rewriter.switch(source, None);
+        desk.rewriter.switch(to(source));
         let incoming = Incoming {
             sequence,
             timestamp,
@@ -312,65 +323,114 @@ fn a_packet_sent_again_is_the_one_that_was_sent() {
 }
 
 /// How far the outbound timestamp goes when the second of two packets arrives so much later, from another source.
-fn advance(milliseconds: u64, alignment: Option<u32>, timestamps: [u32; 2]) -> u32 {
+fn advance(milliseconds: u64, to_track: u32, timestamps: [u32; 2]) -> u32 {
     let mut desk = Desk::new();
     let before = desk
         .give(0, 100, timestamps[0])
         .expect("forwarded")
         .timestamp;
     desk.wait(milliseconds);
-    desk.rewriter.switch(1, alignment);
+    desk.rewriter.switch(Switch { to_track, ..to(1) });
     let after = desk
         .give(1, 9_000, timestamps[1])
         .expect("forwarded")
         .timestamp;
-    assert_eq!(
-        desk.rewriter.timestamp(1, timestamps[1].wrapping_add(7)),
-        Some(after.wrapping_add(7))
-    );
     assert_eq!(desk.rewriter.timestamp(0, 0), None);
     after.wrapping_sub(before)
 }
 
 #[test]
-fn a_switch_takes_as_long_as_the_clock_says() {
-    assert_eq!(advance(50, None, [1_000, 4_000_000_000]), 4_500);
-    assert_eq!(advance(10_000, None, [1_000, 5]), 900_000);
+fn a_switch_is_exact_where_the_sources_are_aligned() {
+    // 5,000,000 of the new source is 2,000 of the track, which is that of the old.
+    let to_track = 2_000_u32.wrapping_sub(5_000_000);
+    assert_eq!(advance(50, to_track, [1_000, 5_000_000]), 1_000);
+    assert_eq!(advance(50, to_track, [1_000, 5_006_000]), 7_000);
+}
+
+#[test]
+fn the_same_moment_of_both_sources_is_one_tick_later_and_nothing_stays_of_it() {
+    let mut desk = Desk::new();
+    for (old, new) in [(2_000, 2_000), (5_000, 2_000)] {
+        let before = desk.give(0, 100, old).expect("forwarded").timestamp;
+        let moment = desk.rewriter.timestamp(0, old).expect("forwarded");
+        desk.rewriter.switch(to(1));
+        let first = desk.give(1, 9_000, new).expect("forwarded").timestamp;
+        let second = desk
+            .give(1, 9_001, new + 3_000)
+            .expect("forwarded")
+            .timestamp;
+        assert!(
+            first.wrapping_sub(before) <= 3,
+            "{}",
+            first.wrapping_sub(before)
+        );
+        assert!(second.wrapping_sub(first) as i32 > 0);
+        let third = desk
+            .give(1, 9_002, new + 6_000)
+            .expect("forwarded")
+            .timestamp;
+        assert_eq!(third.wrapping_sub(moment), new + 6_000 - old);
+        desk = Desk::new();
+    }
+}
+
+#[test]
+fn a_claimed_time_against_the_clock_is_not_believed() {
+    assert_eq!(advance(50, 0, [1_000, 4_000_000_000]), 4_500);
+    assert_eq!(advance(50, 0, [1_000, 5_000_000]), 4_500);
+    assert_eq!(advance(50, 0, [5_000_000, 1_000]), 4_500);
+    assert_eq!(advance(5_000, 0, [1_000, 2_000]), 450_000);
     assert_eq!(
-        advance(0, None, [1_000, 5]),
+        advance(0, 0, [1_000, 4_000_000_000]),
         1,
         "two frames have two timestamps"
     );
     assert_eq!(
-        advance(100_000_000, None, [1_000, 5]),
+        advance(100_000_000, 0, [1_000, 5]),
         i32::MAX as u32,
         "further would read as a step back"
     );
 }
 
 #[test]
-fn a_switch_is_exact_where_the_sources_are_aligned() {
-    // 5,000,000 of the new source is 2,000 of the old.
-    let alignment = Some(2_000_u32.wrapping_sub(5_000_000));
-    assert_eq!(advance(50, alignment, [1_000, 5_000_000]), 1_000);
-    assert_eq!(advance(50, alignment, [1_000, 5_006_000]), 7_000);
-    assert_eq!(
-        advance(50, alignment, [2_000, 5_000_000]),
-        1,
-        "the same moment of both"
-    );
-    assert_eq!(
-        advance(50, alignment, [5_000, 5_000_000]),
-        1,
-        "an earlier moment"
-    );
+fn after_a_claim_that_is_not_believed_the_track_has_another_clock() {
+    let mut desk = Desk::new();
+    desk.give(0, 100, 1_000);
+    desk.wait(50);
+    let to_track = 700_000_000;
+    desk.rewriter.switch(Switch { to_track, ..to(1) });
+    let first = desk.give(1, 500, 9).expect("forwarded").timestamp;
+    desk.wait(40);
+    desk.rewriter.switch(to(2));
+    let same_clock = desk.give(2, 900, 700_000_009 + 3_000).expect("forwarded");
+    assert_eq!(same_clock.timestamp.wrapping_sub(first), 3_000);
 }
 
 #[test]
-fn an_alignment_against_the_clock_is_not_believed() {
-    assert_eq!(advance(50, Some(0), [1_000, 5_000_000]), 4_500);
-    assert_eq!(advance(50, Some(0), [5_000_000, 1_000]), 4_500);
-    assert_eq!(advance(5_000, Some(0), [1_000, 2_000]), 450_000);
+fn a_first_picture_from_what_was_kept_is_drawn_together_up_to_the_present() {
+    let mut desk = Desk::new();
+    let key = 4_000_000_u32;
+    desk.rewriter.switch(Switch {
+        newest: Some(key + 90_000),
+        ..to(0)
+    });
+    let out: Vec<u32> = (0..=31)
+        .map(|frame| desk.give(0, 100 + u64::from(frame), key + frame * 3_000))
+        .map(|sent| sent.expect("forwarded").timestamp)
+        .collect();
+    assert_eq!(out[0], FIRST_TIMESTAMP);
+    assert!(out.is_sorted_by(|a, b| a < b));
+    assert_eq!(out[30] - out[0], 90_000 / 32);
+    assert_eq!(out[31] - out[30], 3_000, "from then on as it comes");
+    assert_eq!(desk.rewriter.timestamp(0, key + 90_000), Some(out[30]));
+    let again = desk
+        .rewriter
+        .again(FIRST_SEQUENCE.wrapping_add(3), key + 9_000, None);
+    assert_eq!(again.expect("remembered").timestamp, out[3]);
+    assert_eq!(
+        desk.give(0, 103, key + 9_000).expect("a copy").timestamp,
+        out[3]
+    );
 }
 
 #[test]
@@ -378,7 +438,7 @@ fn a_source_is_aligned_with_itself() {
     let mut desk = Desk::new();
     let before = desk.give(0, 100, 1_000).expect("forwarded").timestamp;
     desk.wait(2_000);
-    desk.rewriter.switch(0, None);
+    desk.rewriter.switch(to(0));
     let after = desk
         .give(0, 300, 1_000 + 180_123)
         .expect("forwarded")
@@ -396,8 +456,9 @@ fn time_is_counted_from_the_first_packet_of_the_newest_frame() {
     desk.give(0, 103, 3_700);
     desk.give(0, 101, 1_000);
     desk.wait(10);
-    desk.rewriter.switch(1, None);
-    let after = desk.give(1, 500, 0).expect("forwarded").timestamp;
+    desk.rewriter.switch(to(1));
+    let strange = 2_000_000_000;
+    let after = desk.give(1, 500, strange).expect("forwarded").timestamp;
     assert_eq!(after.wrapping_sub(newest), 1_800);
 }
 
@@ -407,10 +468,10 @@ fn picture_numbers_go_on_across_a_switch_and_their_wraps() {
     assert_eq!(desk.picture(0, 100, &frame(0x7ffe, 254)), (0x7ffe, 254));
     assert_eq!(desk.picture(0, 102, &frame(0x7fff, 255)), (0x7fff, 255));
     assert_eq!(desk.picture(0, 101, &frame(0x7ffe, 254)), (0x7ffe, 254));
-    desk.rewriter.switch(1, None);
+    desk.rewriter.switch(to(1));
     assert_eq!(desk.picture(1, 500, &frame(33, 9)), (0, 0));
     assert_eq!(desk.picture(1, 501, &frame(34, 9)), (1, 0));
-    desk.rewriter.switch(0, None);
+    desk.rewriter.switch(to(0));
     assert_eq!(desk.picture(0, 900, &frame(0x7fff, 3)), (2, 1));
     assert_eq!(desk.picture(0, 901, &frame(0, 4)), (3, 2));
 }
@@ -419,7 +480,7 @@ fn picture_numbers_go_on_across_a_switch_and_their_wraps() {
 fn picture_numbers_of_7_bits_go_on_in_7_bits() {
     let mut desk = Desk::new();
     assert_eq!(desk.picture(0, 100, &frame(300, 1)), (300, 1));
-    desk.rewriter.switch(1, None);
+    desk.rewriter.switch(to(1));
     assert_eq!(desk.picture(1, 500, &short_frame(120, 5)), (301 & 0x7f, 2));
     for step in 1..200 {
         let expected = ((301 + step) & 0x7f, 2);
@@ -432,7 +493,7 @@ fn picture_numbers_of_7_bits_go_on_in_7_bits() {
             expected
         );
     }
-    desk.rewriter.switch(0, None);
+    desk.rewriter.switch(to(0));
     assert_eq!(
         desk.picture(0, 900, &frame(7, 1)),
         (((301 + 199) & 0x7f) + 1, 3)
