@@ -5,7 +5,9 @@ use std::time::Instant;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::{Track, track::Payload};
-use crate::rtp::codec::{is_key_frame_start, red::Red, vp8};
+use crate::outbound::Lot;
+use crate::rtp::codec::dependency::Structure;
+use crate::rtp::codec::{Frame, red::Red};
 use crate::rtp::packet::Packet;
 
 /// Extensions of one packet that are passed on; Chromium 156 writes two or three.
@@ -30,14 +32,14 @@ pub(crate) struct Forwarded<'a> {
     /// Its length as it came, opened.
     pub(crate) bytes: usize,
     pub(crate) codec: Codec,
-    /// A decoder can begin here.
-    pub(crate) starts_key_frame: bool,
+    /// What it tells of its frame.
+    pub(crate) frame: Frame,
+    /// What the frames of its layer are made after, if they say so.
+    pub(crate) structure: Option<&'a Structure>,
     /// What to add to its timestamp to get the track's, where a decoder can begin.
     pub(crate) to_track_clock: u32,
     /// The newest timestamp of the layer, if this packet is not forwarded as it came but from what was kept.
     pub(crate) newest: Option<u32>,
-    /// VP8's payload descriptor.
-    pub(crate) vp8: Option<vp8::Descriptor>,
     /// Where RED's blocks are.
     pub(crate) red: Option<Red>,
     /// Which of the track's stints it belongs to, for sound that is not always heard.
@@ -48,13 +50,16 @@ pub(crate) struct Forwarded<'a> {
 impl<'a> Forwarded<'a> {
     /// Read a packet that the track keeps, if it still does.
     pub(crate) fn read(track: &'a Track, kept: Kept) -> Option<Self> {
-        let plain = track.layers.get(kept.layer)?.cache.get(kept.sequence)?;
+        let layer = track.layers.get(kept.layer)?;
+        let plain = layer.cache.get(kept.sequence)?;
         let packet = Packet::parse(plain)?;
         let Payload::Media { codec, .. } = track.payload(packet.payload_type)? else {
             return None;
         };
-        let starts_key_frame = is_key_frame_start(codec, packet.payload);
-        let to_track_clock = match starts_key_frame {
+        let extensions = EndToEnd::of(&packet, &track.extensions);
+        let structure = layer.structure();
+        let frame = Frame::read(codec, packet.payload, extensions.dependency(), structure);
+        let to_track_clock = match frame.starts_key_frame {
             true => track.to_track_clock(kept.layer),
             false => 0,
         };
@@ -65,35 +70,54 @@ impl<'a> Forwarded<'a> {
             payload: packet.payload,
             bytes: plain.len(),
             codec,
-            starts_key_frame,
+            frame,
+            structure,
             to_track_clock,
             newest: None,
-            vp8: match codec {
-                Codec::Vp8 => vp8::Descriptor::parse(packet.payload),
-                _ => None,
-            },
             red: match codec {
                 Codec::Red => track.red(packet.payload),
                 _ => None,
             },
             stint: track.stint,
-            extensions: EndToEnd::of(&packet, &track.extensions),
+            extensions,
         })
     }
 }
 
+impl Forwarded<'_> {
+    /// A packet with nothing in it, for a number that was promised for one that is not to go out.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            payload: &[],
+            frame: Frame::default(),
+            extensions: EndToEnd::NONE,
+            red: None,
+            marker: false,
+            ..*self
+        }
+    }
+
+    /// Whether it is the last of its picture, as the subscriber gets it.
+    pub(crate) fn ends_picture(&self, lot: Option<Lot>) -> bool {
+        self.marker || (lot == Some(Lot::Topmost) && self.frame.ends_layer)
+    }
+}
+
 /// A packet's extensions that say something about its media, and so are for the subscriber too.
+#[derive(Clone, Copy)]
 pub(crate) struct EndToEnd<'a> {
     values: [(Extension, &'a [u8]); EXTENSIONS],
     count: usize,
 }
 
 impl<'a> EndToEnd<'a> {
+    const NONE: Self = Self {
+        values: [(Extension::Mid, &[]); EXTENSIONS],
+        count: 0,
+    };
+
     fn of(packet: &Packet<'a>, numbers: &ExtensionMap) -> Self {
-        let mut all = Self {
-            values: [(Extension::Mid, &[]); EXTENSIONS],
-            count: 0,
-        };
+        let mut all = Self::NONE;
         for (id, value) in packet.extensions() {
             let known = numbers.extension(id);
             if let Some(extension) = known.filter(|extension| extension.is_end_to_end())
@@ -104,6 +128,13 @@ impl<'a> EndToEnd<'a> {
             }
         }
         all
+    }
+
+    /// The dependency descriptor, if there is one.
+    pub(crate) fn dependency(&self) -> Option<&'a [u8]> {
+        self.iter()
+            .find(|(extension, _)| *extension == Extension::DependencyDescriptor)
+            .map(|(_, value)| value)
     }
 
     /// What each is and what it says, in the order of the packet.

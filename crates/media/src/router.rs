@@ -161,6 +161,10 @@ impl Router<'_> {
         if arrival == Arrival::Recovered {
             self.statistics.inbound_retransmissions += u64::from(stream.is_rtx);
         }
+        let dependency = track.extensions.id(Extension::DependencyDescriptor);
+        if let Some(descriptor) = dependency.and_then(|id| packet.extension(id)) {
+            layer.on_dependency(sequence, descriptor);
+        }
         let starts_key_frame = is_key_frame_start(codec, packet.payload);
         if starts_key_frame {
             layer.on_key_frame_start(self.now, sequence, packet.timestamp);

@@ -9,6 +9,7 @@ use super::nack::{Arrival, MissingPackets};
 use super::reception::ReceptionCount;
 use super::{PacketCache, SenderClock};
 use crate::Limits;
+use crate::rtp::codec::dependency::{self, Structure};
 use crate::rtp::packet::Packet;
 use crate::rtp::sequence::Unwrapper;
 use crate::transport::rtcp;
@@ -52,6 +53,8 @@ pub(crate) struct Layer {
     newest_timestamp: u32,
     arrivals: EarliestArrival,
     key_frame: Option<KeyFrame>,
+    /// What its frames are made after, and since which packet.
+    structure: Option<(u64, Structure)>,
 }
 
 impl Layer {
@@ -75,6 +78,7 @@ impl Layer {
             newest_timestamp: 0,
             arrivals: EarliestArrival::new(clock_rate),
             key_frame: None,
+            structure: None,
         }
     }
 
@@ -123,6 +127,21 @@ impl Layer {
                 arrival: now,
             });
         }
+    }
+
+    /// A packet came with a dependency descriptor: key frames bring the structure of those that follow.
+    pub(crate) fn on_dependency(&mut self, sequence: u64, descriptor: &[u8]) {
+        let is_newer = |known: &(u64, Structure)| sequence > known.0;
+        if self.structure.as_ref().is_none_or(is_newer)
+            && let Some(structure) = dependency::structure(descriptor)
+        {
+            self.structure = Some((sequence, structure));
+        }
+    }
+
+    /// What its frames are made after, if they say so.
+    pub(crate) fn structure(&self) -> Option<&Structure> {
+        self.structure.as_ref().map(|(_, structure)| structure)
     }
 
     /// The packets that show a newcomer the present picture at once: the last key frame, and what followed.

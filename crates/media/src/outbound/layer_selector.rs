@@ -1,5 +1,13 @@
-//! Which simulcast layer of a track one subscriber gets, and where it may change. It never decides which layer
-//! would be best, and never asks for a key frame itself.
+//! Which simulcast layer of a track one subscriber gets, which frames of it, and where either may change. It
+//! never decides which would be best, and never asks for a key frame itself.
+
+mod within;
+
+pub(crate) use within::Lot;
+
+use self::within::{ALL, Bounds, Within};
+use crate::rtp::codec::Frame;
+use crate::rtp::codec::dependency::Structure;
 
 /// What to do with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +21,21 @@ pub(crate) enum Decision {
 }
 
 /// The layer a subscriber gets. Layers count from 0, the lowest; a track without simulcast is layer 0.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerSelector {
     target: Option<usize>,
     current: Option<usize>,
+    within: Within,
 }
 
 impl LayerSelector {
-    /// Paused, until a target is set.
+    /// Paused, until a target is set; and then with every frame of it.
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self {
+            target: None,
+            current: None,
+            within: Within::new(),
+        }
     }
 
     /// The layer to go to at its next key frame; the present one is kept until then. `None` pauses at once, and
@@ -32,6 +45,41 @@ impl LayerSelector {
         if target.is_none() {
             self.current = None;
         }
+    }
+
+    /// The highest temporal layer to forward of whichever simulcast layer; `None` is all of them. Fewer from the
+    /// next frame on, more from where the stream allows it, which may take a second. No key frame is needed.
+    #[allow(dead_code, reason = "for the allocator, which is not there yet")]
+    pub(crate) fn set_temporal(&mut self, highest: Option<u8>) {
+        self.within.want(Bounds {
+            temporal: highest.unwrap_or(ALL.temporal),
+            ..self.within.wanted()
+        });
+    }
+
+    /// The highest spatial layer to forward where one stream has several (VP9, AV1); `None` is all of them. More
+    /// from the next key frame on.
+    #[allow(dead_code, reason = "for the allocator, which is not there yet")]
+    pub(crate) fn set_spatial(&mut self, highest: Option<u8>) {
+        self.within.want(Bounds {
+            spatial: highest.unwrap_or(ALL.spatial),
+            ..self.within.wanted()
+        });
+    }
+
+    /// What becomes of the frame of a packet that is to be forwarded or switched to.
+    pub(crate) fn on_frame(
+        &mut self,
+        timestamp: u32,
+        frame: &Frame,
+        structure: Option<&Structure>,
+    ) -> Lot {
+        self.within.on_packet(timestamp, frame, structure)
+    }
+
+    /// What became of the frame of a packet that was sent, if that is still known.
+    pub(crate) fn lot(&self, timestamp: u32, frame: &Frame) -> Option<Lot> {
+        self.within.lot(timestamp, within::spatial(frame))
     }
 
     /// Decide about a packet of `layer`.
@@ -50,6 +98,7 @@ impl LayerSelector {
             return Decision::Drop;
         }
         self.current = Some(layer);
+        self.within.restart();
         Decision::Switch
     }
 

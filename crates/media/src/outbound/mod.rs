@@ -6,4 +6,5 @@ mod rewriter;
 mod round_trip;
 mod track;
 
+pub(crate) use layer_selector::Lot;
 pub(crate) use track::{FirstNumbers, OutboundTrack};

@@ -16,7 +16,7 @@ use std::time::Instant;
 use self::pictures::Pictures;
 use self::runs::{Offsets, Runs};
 use self::timeline::{Timeline, Timestamps};
-use crate::rtp::codec::vp8;
+use crate::rtp::codec::{FrameNumbers, Numbers};
 
 /// The numbers of a packet as it came.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,8 @@ pub(crate) struct Incoming {
 pub(crate) struct Rewritten {
     pub(crate) sequence_number: u16,
     pub(crate) timestamp: u32,
-    /// To be written with `vp8::Descriptor::write`; there whenever a descriptor was given.
-    pub(crate) vp8: Option<vp8::Numbers>,
+    /// To be written with `Frame::write`.
+    pub(crate) frame: Numbers,
 }
 
 /// The beginning of a stint: another source is forwarded, or the same one again after a break.
@@ -93,13 +93,13 @@ impl Rewriter {
         &mut self,
         source: u8,
         incoming: Incoming,
-        vp8: Option<&vp8::Descriptor>,
+        frame: &FrameNumbers,
     ) -> Option<Rewritten> {
         if let Some(pending) = self.pending {
             if pending.source != source {
                 return None;
             }
-            self.begin(pending, incoming, vp8);
+            self.begin(pending, incoming, frame);
         }
         let stint = self.stint.as_mut().filter(|stint| stint.source == source)?;
         if let Some(rest) = stint.timestamps.caught_up(incoming.timestamp) {
@@ -115,27 +115,20 @@ impl Rewriter {
             place.outbound as u16,
             place.offsets,
             incoming.timestamp,
-            vp8,
+            frame,
         );
-        if let (Some(descriptor), Some(numbers)) = (vp8, rewritten.vp8) {
-            self.pictures.forwarded(descriptor, numbers);
-        }
+        self.pictures.forwarded(frame, rewritten.frame);
         self.timeline
             .forwarded(rewritten.timestamp, incoming.arrival);
         Some(rewritten)
     }
 
-    /// A packet is deliberately not forwarded, and later numbers close over it; with it over its picture id,
-    /// for frames are skipped as a whole.
+    /// A packet is deliberately not forwarded, and later numbers close over it; with it, where the
+    /// codec wants that, over its picture id, for frames are skipped as a whole.
     ///
     /// False if a later packet is out already: then this one's number is promised, the receiver will ask for it,
     /// and it is better forwarded after all.
-    pub(crate) fn skip(
-        &mut self,
-        source: u8,
-        sequence: u64,
-        vp8: Option<&vp8::Descriptor>,
-    ) -> bool {
+    pub(crate) fn skip(&mut self, source: u8, sequence: u64, frame: &FrameNumbers) -> bool {
         if self.pending.is_some() || self.stint.is_none_or(|stint| stint.source != source) {
             return true;
         }
@@ -145,7 +138,7 @@ impl Rewriter {
         if self.runs.is_promised(place.outbound) {
             return false;
         }
-        let picture_id = vp8.and_then(|descriptor| descriptor.picture_id);
+        let picture_id = frame.picture_id.filter(|_| frame.closes_gaps);
         let is_new_picture =
             picture_id.is_some_and(|picture_id| self.pictures.is_first_sight(picture_id));
         self.runs.close_over(sequence, is_new_picture);
@@ -166,14 +159,14 @@ impl Rewriter {
         &self,
         sequence_number: u16,
         source_timestamp: u32,
-        vp8: Option<&vp8::Descriptor>,
+        frame: &FrameNumbers,
     ) -> Option<Rewritten> {
         let origin = self.runs.origin(sequence_number)?;
         Some(rewritten(
             sequence_number,
             origin.offsets,
             source_timestamp,
-            vp8,
+            frame,
         ))
     }
 
@@ -186,9 +179,9 @@ impl Rewriter {
     }
 
     /// The first packet of a stint: its numbers follow the highest that went out.
-    fn begin(&mut self, switch: Switch, incoming: Incoming, vp8: Option<&vp8::Descriptor>) {
+    fn begin(&mut self, switch: Switch, incoming: Incoming, frame: &FrameNumbers) {
         let timestamps = self.timeline.begin(switch, incoming);
-        let (picture, tl0) = self.pictures.begin(vp8);
+        let (picture, tl0, frame_number) = self.pictures.begin(frame);
         self.runs.begin(
             switch.source,
             incoming.sequence,
@@ -196,6 +189,7 @@ impl Rewriter {
                 timestamps,
                 picture,
                 tl0,
+                frame_number,
             },
         );
         self.stint = Some(Stint {
@@ -210,11 +204,11 @@ fn rewritten(
     sequence_number: u16,
     offsets: Offsets,
     source_timestamp: u32,
-    vp8: Option<&vp8::Descriptor>,
+    frame: &FrameNumbers,
 ) -> Rewritten {
     Rewritten {
         sequence_number,
         timestamp: offsets.timestamps.outbound(source_timestamp),
-        vp8: vp8.map(|descriptor| pictures::numbers(descriptor, offsets)),
+        frame: pictures::numbers(frame, offsets),
     }
 }

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use protocol::{ParticipantId, TrackId, TrackKind};
 
-use super::layer_selector::{Decision, LayerSelector};
+use super::layer_selector::{Decision, LayerSelector, Lot};
 use super::retransmission::RetransmissionLimit;
 use super::rewriter::{Incoming, Rewriter, Rewritten, Switch};
 use super::round_trip::SentReports;
 use crate::Limits;
 use crate::codec::Codec;
-use crate::extension::ExtensionMap;
+use crate::extension::{Extension, ExtensionMap};
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{SenderClock, ticks};
+use crate::rtp::codec::dependency::Renumbered;
 use crate::rtp::writer::{self, Header};
 use crate::sdp::{OfferedSection, SentTrack};
 use crate::transport::{OutboundIndex, Transport, rtcp};
@@ -173,14 +174,49 @@ impl OutboundTrack {
         let Some(payload_type) = self.payload_type(forwarded.codec) else {
             return false;
         };
+        let Some(lot) = self.select(forwarded) else {
+            return false;
+        };
+        let emptied = is_unwanted(lot, forwarded).then(|| forwarded.emptied());
+        let forwarded = emptied.as_ref().unwrap_or(forwarded);
         let Kept {
             layer,
             sequence,
             arrival,
         } = forwarded.kept;
-        let decision = self.selector.on_packet(layer, forwarded.starts_key_frame);
-        if decision == Decision::Drop {
+        let incoming = Incoming {
+            sequence,
+            timestamp: forwarded.timestamp,
+            arrival,
+        };
+        let frame = &forwarded.frame.numbers;
+        let Some(numbers) = self.rewriter.rewrite(layer as u8, incoming, frame) else {
             return false;
+        };
+        let mut position = self.position;
+        let ssrc = self.ssrc;
+        transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
+            let marker = forwarded.ends_picture(Some(lot));
+            let header = header(payload_type.media, marker, ssrc, numbers);
+            self.write(buffer, &header, None, forwarded, numbers)
+        });
+        self.position = position;
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(forwarded.payload.len() as u32);
+        self.retransmissions.on_sent(forwarded.payload.len());
+        true
+    }
+
+    /// What becomes of a packet: `None` if it is not for this subscriber, and the stream closes over it. What is
+    /// unwanted and has an outbound number all the same goes out empty.
+    fn select(&mut self, forwarded: &Forwarded<'_>) -> Option<Lot> {
+        let Kept {
+            layer, sequence, ..
+        } = forwarded.kept;
+        let frame = &forwarded.frame;
+        let decision = self.selector.on_packet(layer, frame.starts_key_frame);
+        if decision == Decision::Drop {
+            return None;
         }
         if decision == Decision::Switch || self.stint != forwarded.stint {
             self.stint = forwarded.stint;
@@ -190,31 +226,12 @@ impl OutboundTrack {
                 newest: forwarded.newest,
             });
         }
-        let source = layer as u8;
-        let vp8 = forwarded.vp8.as_ref();
-        // Padding that probes the publisher's path is of no use on the subscriber's.
-        if forwarded.payload.is_empty() && self.rewriter.skip(source, sequence, vp8) {
-            return false;
-        }
-        let incoming = Incoming {
-            sequence,
-            timestamp: forwarded.timestamp,
-            arrival,
-        };
-        let Some(numbers) = self.rewriter.rewrite(source, incoming, vp8) else {
-            return false;
-        };
-        let mut position = self.position;
-        let ssrc = self.ssrc;
-        transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
-            let header = header(payload_type.media, forwarded.marker, ssrc, numbers);
-            self.write(buffer, &header, None, forwarded, numbers)
-        });
-        self.position = position;
-        self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(forwarded.payload.len() as u32);
-        self.retransmissions.on_sent(forwarded.payload.len());
-        true
+        let lot = self
+            .selector
+            .on_frame(forwarded.timestamp, frame, forwarded.structure);
+        let is_closed = is_unwanted(lot, forwarded)
+            && self.rewriter.skip(layer as u8, sequence, &frame.numbers);
+        (!is_closed).then_some(lot)
     }
 
     /// The layer and number of a packet that the subscriber misses.
@@ -242,9 +259,12 @@ impl OutboundTrack {
         else {
             return false;
         };
+        let lot = self.lot(packet);
+        let emptied = (lot == Some(Lot::Dropped)).then(|| packet.emptied());
+        let packet = emptied.as_ref().unwrap_or(packet);
         let Some(numbers) =
             self.rewriter
-                .again(sequence_number, packet.timestamp, packet.vp8.as_ref())
+                .again(sequence_number, packet.timestamp, &packet.frame.numbers)
         else {
             return false;
         };
@@ -260,11 +280,18 @@ impl OutboundTrack {
                 sequence_number: rtx_sequence,
                 ..numbers
             };
-            let header = header(payload_type, packet.marker, ssrc, outer);
+            let header = header(payload_type, packet.ends_picture(lot), ssrc, outer);
             self.write(buffer, &header, Some(sequence_number), packet, numbers)
         });
         self.rtx_position = position;
         true
+    }
+
+    /// What became of the frame of a packet that was sent, if it is of the layer that is forwarded.
+    fn lot(&self, packet: &Forwarded<'_>) -> Option<Lot> {
+        (self.selector.current() == Some(packet.kept.layer))
+            .then(|| self.selector.lot(packet.timestamp, &packet.frame))
+            .flatten()
     }
 
     /// Append a packet under this subscriber's numbers. Gives the length of its header.
@@ -279,7 +306,15 @@ impl OutboundTrack {
         let start = buffer.len();
         let mut extensions = [(0u8, &[][..]); EXTENSIONS];
         let mut count = 0;
+        let dependency = packet
+            .extensions
+            .dependency()
+            .map(|value| Renumbered::new(value, numbers.frame.frame_number));
         for (extension, value) in packet.extensions.iter() {
+            let value = match (&dependency, extension) {
+                (Some(rewritten), Extension::DependencyDescriptor) => rewritten.bytes(),
+                _ => value,
+            };
             if let Some(ours) = self.extensions.id(extension)
                 && count < EXTENSIONS
             {
@@ -300,9 +335,7 @@ impl OutboundTrack {
             }
             (None, _) => buffer.extend_from_slice(packet.payload),
         }
-        if let (Some(descriptor), Some(numbers)) = (&packet.vp8, numbers.vp8) {
-            descriptor.write(&mut buffer[body_at..], numbers);
-        }
+        packet.frame.write(&mut buffer[body_at..], numbers.frame);
         payload_at - start
     }
 
@@ -375,6 +408,11 @@ fn red_blocks(payload_types: &[PayloadType]) -> Option<u8> {
     let number = |codec| payload_types.iter().find(|kind| kind.codec == codec);
     number(Codec::Red)?;
     number(Codec::Opus).map(|opus| opus.media)
+}
+
+/// Frames that the subscriber does not take, and padding that probes the publisher's path.
+fn is_unwanted(lot: Lot, forwarded: &Forwarded<'_>) -> bool {
+    lot == Lot::Dropped || forwarded.payload.is_empty()
 }
 
 fn header(payload_type: u8, marker: bool, ssrc: u32, numbers: Rewritten) -> Header {

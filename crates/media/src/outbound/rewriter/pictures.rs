@@ -1,55 +1,62 @@
-//! The two running numbers of VP8 frames, picture id and TL0PICIDX, across switches and skipped frames. KEYIDX
-//! is left as it comes: receivers do not use it. It never touches the bytes.
+//! The running numbers of frames, which are picture id, TL0PICIDX and the dependency descriptor's frame number,
+//! across switches and skipped frames. VP8's KEYIDX is left as it comes: receivers do not use it. It never
+//! touches the bytes.
 
 use super::runs::Offsets;
-use crate::rtp::codec::vp8::{Descriptor, Numbers, PictureId};
+use crate::rtp::codec::{FrameNumbers, Numbers, PictureId};
 
 /// Which numbers went out last, and which source frames of this stint were seen.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
     newest_picture_id: Option<u16>,
     newest_tl0: Option<u8>,
+    newest_frame_number: Option<u16>,
     newest_source: Option<u16>,
     /// Bit n: the source frame n before the newest was seen, forwarded or skipped.
     seen: u64,
 }
 
 /// The numbers of a frame with these offsets in force.
-pub(super) fn numbers(descriptor: &Descriptor, offsets: Offsets) -> Numbers {
-    let picture_id = descriptor
+pub(super) fn numbers(frame: &FrameNumbers, offsets: Offsets) -> Numbers {
+    let picture_id = frame
         .picture_id
         .map_or(0, |id| id.value.wrapping_add(offsets.picture) & id.mask);
-    let tl0_picture_index = descriptor
+    let tl0_picture_index = frame
         .tl0_picture_index
         .map_or(0, |tl0| tl0.wrapping_add(offsets.tl0));
+    let frame_number = frame
+        .frame_number
+        .map_or(0, |number| number.wrapping_add(offsets.frame_number));
     Numbers {
         picture_id,
         tl0_picture_index,
+        frame_number,
     }
 }
 
 impl Pictures {
     /// A stint begins with this frame: the offsets with which its numbers follow the newest.
-    pub(super) fn begin(&mut self, vp8: Option<&Descriptor>) -> (u16, u8) {
+    pub(super) fn begin(&mut self, frame: &FrameNumbers) -> (u16, u8, u16) {
         self.newest_source = None;
         self.seen = 0;
-        let Some(descriptor) = vp8 else {
-            return (0, 0);
-        };
-        let picture = match (descriptor.picture_id, self.newest_picture_id) {
+        let picture = match (frame.picture_id, self.newest_picture_id) {
             (Some(first), Some(newest)) => newest.wrapping_add(1).wrapping_sub(first.value),
             _ => 0,
         };
-        let tl0 = match (descriptor.tl0_picture_index, self.newest_tl0) {
+        let tl0 = match (frame.tl0_picture_index, self.newest_tl0) {
             (Some(first), Some(newest)) => newest.wrapping_add(1).wrapping_sub(first),
             _ => 0,
         };
-        (picture, tl0)
+        let frame_number = match (frame.frame_number, self.newest_frame_number) {
+            (Some(first), Some(newest)) => newest.wrapping_add(1).wrapping_sub(first),
+            _ => 0,
+        };
+        (picture, tl0, frame_number)
     }
 
     /// A packet went out with these numbers.
-    pub(super) fn forwarded(&mut self, descriptor: &Descriptor, numbers: Numbers) {
-        if let Some(picture_id) = descriptor.picture_id {
+    pub(super) fn forwarded(&mut self, frame: &FrameNumbers, numbers: Numbers) {
+        if let Some(picture_id) = frame.picture_id {
             self.is_first_sight(picture_id);
             let is_newer = |newest: u16| {
                 is_ahead(
@@ -61,10 +68,17 @@ impl Pictures {
                 self.newest_picture_id = Some(numbers.picture_id);
             }
         }
-        if descriptor.tl0_picture_index.is_some() {
+        if frame.tl0_picture_index.is_some() {
             let is_newer = |newest: u8| (numbers.tl0_picture_index.wrapping_sub(newest) as i8) > 0;
             if self.newest_tl0.is_none_or(is_newer) {
                 self.newest_tl0 = Some(numbers.tl0_picture_index);
+            }
+        }
+        if frame.frame_number.is_some() {
+            let is_newer =
+                |newest: u16| is_ahead(numbers.frame_number.wrapping_sub(newest), u16::MAX);
+            if self.newest_frame_number.is_none_or(is_newer) {
+                self.newest_frame_number = Some(numbers.frame_number);
             }
         }
     }

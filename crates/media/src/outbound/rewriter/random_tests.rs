@@ -21,7 +21,7 @@ struct Layer {
 struct Sent {
     sequence: u64,
     timestamp: u32,
-    picture: vp8::Descriptor,
+    picture: FrameNumbers,
     is_skipped: bool,
 }
 
@@ -99,7 +99,7 @@ fn run(seed: u64, rounds: u32, loss_percent: u64, reorder: bool) -> Outcome {
                 continue;
             }
             let is_closed =
-                packet.is_skipped && rewriter.skip(source, packet.sequence, Some(&packet.picture));
+                packet.is_skipped && rewriter.skip(source, packet.sequence, &packet.picture);
             rewriter.runs.check_invariants();
             if is_closed {
                 continue;
@@ -110,7 +110,7 @@ fn run(seed: u64, rounds: u32, loss_percent: u64, reorder: bool) -> Outcome {
                 arrival: now,
             };
             let rewritten = rewriter
-                .rewrite(source, incoming, Some(&packet.picture))
+                .rewrite(source, incoming, &packet.picture)
                 .expect("in time");
             rewriter.runs.check_invariants();
             let number = unwrapped.unwrap(rewritten.sequence_number);
@@ -127,7 +127,7 @@ fn run(seed: u64, rounds: u32, loss_percent: u64, reorder: bool) -> Outcome {
                     rewriter.source_of(number as u16),
                     Some((source, packet.sequence))
                 );
-                let again = rewriter.again(number as u16, packet.timestamp, Some(&packet.picture));
+                let again = rewriter.again(number as u16, packet.timestamp, &packet.picture);
                 assert_eq!(again, Some(rewritten));
             }
         }
@@ -153,7 +153,7 @@ fn check_frames(outcome: &Outcome) {
     for (before, after) in outcome.out.iter().zip(outcome.out.iter().skip(1)) {
         let (&number, (_, earlier, first)) = before;
         let (&next, (_, later, second)) = after;
-        let (pictures, next_pictures) = (first.vp8.expect("VP8"), second.vp8.expect("VP8"));
+        let (pictures, next_pictures) = (first.frame, second.frame);
         let picture_step = next_pictures.picture_id.wrapping_sub(pictures.picture_id) & 0x7fff;
         let tl0_step = next_pictures
             .tl0_picture_index

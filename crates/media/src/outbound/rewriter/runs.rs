@@ -18,6 +18,7 @@ pub(super) struct Offsets {
     pub(super) timestamps: Timestamps,
     pub(super) picture: u16,
     pub(super) tl0: u8,
+    pub(super) frame_number: u16,
 }
 
 /// Where a packet of the present stint goes.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::rtp::codec::PictureId;
 
 pub(super) const FIRST_SEQUENCE: u16 = 65_000;
 pub(super) const FIRST_TIMESTAMP: u32 = 4_000_000_000;
@@ -50,7 +51,7 @@ impl Desk {
                 timestamp,
                 arrival: self.now,
             },
-            None,
+            &NONE,
         );
         self.rewriter.runs.check_invariants();
         rewritten
@@ -63,7 +64,7 @@ impl Desk {
     }
 
     fn skip(&mut self, source: u8, sequence: u64) -> bool {
-        let closed = self.rewriter.skip(source, sequence, None);
+        let closed = self.rewriter.skip(source, sequence, &NONE);
         self.rewriter.runs.check_invariants();
         closed
     }
@@ -72,7 +73,7 @@ impl Desk {
         self.rewriter.source_of(FIRST_SEQUENCE.wrapping_add(number))
     }
 
-    fn picture(&mut self, source: u8, sequence: u64, descriptor: &vp8::Descriptor) -> (u16, u8) {
+    fn picture(&mut self, source: u8, sequence: u64, descriptor: &FrameNumbers) -> (u16, u8) {
         let incoming = Incoming {
             sequence,
             timestamp: 0,
@@ -80,21 +81,37 @@ impl Desk {
         };
         let numbers = self
             .rewriter
-            .rewrite(source, incoming, Some(descriptor))
+            .rewrite(source, incoming, descriptor)
             .expect("forwarded")
-            .vp8;
-        let numbers = numbers.expect("a descriptor was given");
+            .frame;
         (numbers.picture_id, numbers.tl0_picture_index)
     }
 }
 
-pub(super) fn frame(picture_id: u16, tl0: u8) -> vp8::Descriptor {
-    let [high, low] = picture_id.to_be_bytes();
-    vp8::Descriptor::parse(&[0x90, 0xc0, 0x80 | high, low, tl0, 0]).expect("whole")
+/// A frame without numbers of its own.
+pub(super) const NONE: FrameNumbers = FrameNumbers {
+    picture_id: None,
+    tl0_picture_index: None,
+    frame_number: None,
+    closes_gaps: false,
+};
+
+/// A frame of VP8.
+pub(super) fn frame(picture_id: u16, tl0: u8) -> FrameNumbers {
+    numbered(picture_id, 0x7fff, tl0)
 }
 
-fn short_frame(picture_id: u8, tl0: u8) -> vp8::Descriptor {
-    vp8::Descriptor::parse(&[0x90, 0xc0, picture_id, tl0, 0]).expect("whole")
+fn short_frame(picture_id: u8, tl0: u8) -> FrameNumbers {
+    numbered(picture_id.into(), 0x7f, tl0)
+}
+
+fn numbered(value: u16, mask: u16, tl0: u8) -> FrameNumbers {
+    FrameNumbers {
+        picture_id: Some(PictureId { value, mask }),
+        tl0_picture_index: Some(tl0),
+        frame_number: None,
+        closes_gaps: true,
+    }
 }
 
 #[test]
@@ -103,7 +120,7 @@ fn the_first_packet_gets_the_first_numbers() {
     let expected = Rewritten {
         sequence_number: FIRST_SEQUENCE,
         timestamp: FIRST_TIMESTAMP,
-        vp8: None,
+        frame: Numbers::default(),
     };
     assert_eq!(desk.give(0, 70_000, 123), Some(expected));
 }
@@ -119,11 +136,11 @@ fn nothing_is_forwarded_before_the_first_switch() {
                 timestamp: 0,
                 arrival: start()
             },
-            None
+            &NONE
         ),
         None
     );
-    assert!(rewriter.skip(0, 70_001, None));
+    assert!(rewriter.skip(0, 70_001, &NONE));
     assert_eq!(rewriter.source_of(1), None);
     assert_eq!(rewriter.timestamp(0, 0), None);
 }
@@ -302,7 +319,7 @@ fn a_packet_sent_again_is_the_one_that_was_sent() {
         };
         let rewritten = desk
             .rewriter
-            .rewrite(source, incoming, Some(&picture))
+            .rewrite(source, incoming, &picture)
             .expect("forwarded");
         sent.push((source, sequence, timestamp, picture, rewritten));
     }
@@ -313,11 +330,12 @@ fn a_packet_sent_again_is_the_one_that_was_sent() {
         );
         let again = desk
             .rewriter
-            .again(rewritten.sequence_number, timestamp, Some(&picture));
+            .again(rewritten.sequence_number, timestamp, &picture);
         assert_eq!(again, Some(rewritten));
     }
     assert_eq!(
-        desk.rewriter.again(FIRST_SEQUENCE.wrapping_add(3), 0, None),
+        desk.rewriter
+            .again(FIRST_SEQUENCE.wrapping_add(3), 0, &NONE),
         None
     );
 }
@@ -425,7 +443,7 @@ fn a_first_picture_from_what_was_kept_is_drawn_together_up_to_the_present() {
     assert_eq!(desk.rewriter.timestamp(0, key + 90_000), Some(out[30]));
     let again = desk
         .rewriter
-        .again(FIRST_SEQUENCE.wrapping_add(3), key + 9_000, None);
+        .again(FIRST_SEQUENCE.wrapping_add(3), key + 9_000, &NONE);
     assert_eq!(again.expect("remembered").timestamp, out[3]);
     assert_eq!(
         desk.give(0, 103, key + 9_000).expect("a copy").timestamp,
@@ -506,13 +524,13 @@ fn picture_ids_close_over_skipped_frames_once_for_each() {
     desk.picture(0, 100, &frame(10, 1));
     // Frame 12 in two packets and the last packet of frame 11, out of order.
     for (sequence, picture_id) in [(104, 12), (103, 12), (102, 11)] {
-        assert!(desk.rewriter.skip(0, sequence, Some(&frame(picture_id, 1))));
+        assert!(desk.rewriter.skip(0, sequence, &frame(picture_id, 1)));
         desk.rewriter.runs.check_invariants();
     }
     assert_eq!(desk.picture(0, 105, &frame(13, 2)), (11, 2));
     assert_eq!(desk.source_of(2), Some((0, 105)));
     assert!(
-        desk.rewriter.skip(0, 106, None),
+        desk.rewriter.skip(0, 106, &NONE),
         "a packet of padding has no picture"
     );
     assert_eq!(desk.picture(0, 107, &frame(14, 3)), (12, 3));
@@ -527,6 +545,6 @@ fn picture_ids_close_over_skipped_frames_once_for_each() {
 fn the_rest_of_a_frame_that_began_to_go_out_takes_no_picture_id_along() {
     let mut desk = Desk::new();
     desk.picture(0, 100, &frame(10, 1));
-    assert!(desk.rewriter.skip(0, 101, Some(&frame(10, 1))));
+    assert!(desk.rewriter.skip(0, 101, &frame(10, 1)));
     assert_eq!(desk.picture(0, 102, &frame(11, 2)), (11, 2));
 }

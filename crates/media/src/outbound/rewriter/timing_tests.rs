@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::tests::{FIRST_SEQUENCE, FIRST_TIMESTAMP, VIDEO, start};
+use super::tests::{FIRST_SEQUENCE, FIRST_TIMESTAMP, NONE, VIDEO, start};
 use super::*;
 use crate::rtp::seeded::Seeded;
 
@@ -94,7 +94,7 @@ impl Run {
                 timestamp,
                 arrival: start_of_all() + taken.max(now) + jitter,
             };
-            let sent = self.rewriter.rewrite(layer as u8, incoming, None);
+            let sent = self.rewriter.rewrite(layer as u8, incoming, &NONE);
             self.rewriter.runs.check_invariants();
             let sent = sent.expect("of the stint");
             assert_eq!(*outbound.get_or_insert(sent.timestamp), sent.timestamp);
@@ -129,7 +129,7 @@ impl Run {
             self.rewriter.source_of(number),
             Some((layer as u8, sequence))
         );
-        assert_eq!(self.rewriter.again(number, timestamp, None), Some(sent));
+        assert_eq!(self.rewriter.again(number, timestamp, &NONE), Some(sent));
         self.inverse_checked += 1;
     }
 }

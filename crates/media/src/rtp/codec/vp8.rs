@@ -1,6 +1,8 @@
 //! The VP8 payload descriptor (RFC 7741, section 4.2): read, and its two running numbers written in place.
 //! It never reads the picture beyond the one bit that says whether it is a key frame.
 
+use super::{Numbers, PictureId};
+
 /// Whether this payload begins a key frame.
 pub(crate) fn is_key_frame_start(payload: &[u8]) -> bool {
     Descriptor::parse(payload).is_some_and(|descriptor| descriptor.is_key_frame_start)
@@ -23,15 +25,6 @@ pub(crate) struct Descriptor {
     numbers_at: u8,
 }
 
-/// A picture id with its width: it wraps at 7 or at 15 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PictureId {
-    /// The number.
-    pub(crate) value: u16,
-    /// The greatest number of this width: 127 or 32,767.
-    pub(crate) mask: u16,
-}
-
 /// The temporal layer of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Temporal {
@@ -41,15 +34,6 @@ pub(crate) struct Temporal {
     pub(crate) is_layer_sync: bool,
     /// KEYIDX, if present.
     pub(crate) key_index: Option<u8>,
-}
-
-/// The numbers to write into a descriptor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Numbers {
-    /// 15 bits; a field of 7 takes the low ones.
-    pub(crate) picture_id: u16,
-    /// TL0PICIDX.
-    pub(crate) tl0_picture_index: u8,
 }
 
 impl Descriptor {
@@ -237,6 +221,7 @@ mod tests {
             Numbers {
                 picture_id: 0x7ffe,
                 tl0_picture_index: 0xfa,
+                frame_number: 0,
             },
         );
         assert_eq!(payload, [0x90, 0xf0, 0xff, 0xfe, 0xfa, 0x63, 0x10]);
@@ -258,6 +243,7 @@ mod tests {
             Numbers {
                 picture_id: 0x1ff,
                 tl0_picture_index: 1,
+                frame_number: 0,
             },
         );
         assert_eq!(payload, [0x90, 0xc0, 0x7f, 1, 0x10]);
@@ -272,6 +258,7 @@ mod tests {
             Numbers {
                 picture_id: 0x1ff,
                 tl0_picture_index: 9,
+                frame_number: 0,
             },
         );
         assert_eq!(payload, [0x90, 0x40, 9, 0x10]);
@@ -282,6 +269,7 @@ mod tests {
             Numbers {
                 picture_id: 0x1ff,
                 tl0_picture_index: 9,
+                frame_number: 0,
             },
         );
         assert_eq!(payload, [0x10, 0x10, 0xaa]);
@@ -305,6 +293,7 @@ mod tests {
             let numbers = Numbers {
                 picture_id: random.next() as u16 & 0x7fff,
                 tl0_picture_index: random.byte(),
+                frame_number: 0,
             };
             descriptor.write(&mut payload, numbers);
             let after = Descriptor::parse(&payload).expect("still whole");
