@@ -7,7 +7,7 @@ mod development;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +26,7 @@ use crate::media_worker::MediaWorker;
 use crate::metrics::Metrics;
 use crate::node::NodeCommand;
 use crate::rate::AddressRates;
+use crate::websocket::Upgrade;
 use crate::{health, page, session};
 
 /// Between what is answered with an error and what is not even read by the WebSocket library.
@@ -98,8 +99,7 @@ async fn websocket(
     State(app): State<Arc<App>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     Extension(seat): Extension<Arc<Seat>>,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    mut request: Request,
 ) -> Response {
     if *app.stopping.borrow() {
         return (
@@ -108,7 +108,7 @@ async fn websocket(
         )
             .into_response();
     }
-    if !is_allowed_origin(&app.config.allowed_origins, &headers) {
+    if !is_allowed_origin(&app.config.allowed_origins, request.headers()) {
         app.metrics
             .http_refused
             .with_label_values(&["origin"])
@@ -125,13 +125,13 @@ async fn websocket(
         .limits
         .message_bytes
         .saturating_mul(READ_BEYOND_LIMIT);
-    upgrade
-        .max_message_size(most_bytes)
-        .max_frame_size(most_bytes)
-        .on_upgrade(async move |socket| {
+    match Upgrade::from_request(&mut request) {
+        Ok(upgrade) => upgrade.accept(most_bytes, async move |socket| {
             session::serve(socket, app, address).await;
             drop(seat);
-        })
+        }),
+        Err(reason) => (StatusCode::BAD_REQUEST, reason).into_response(),
+    }
 }
 
 /// Without an Origin it is no page, and nothing that this setting is about.

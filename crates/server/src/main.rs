@@ -25,6 +25,7 @@ mod session;
 mod sight;
 mod udp;
 mod webhooks;
+mod websocket;
 
 use clap::Parser;
 

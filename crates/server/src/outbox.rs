@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use axum::extract::ws::Utf8Bytes;
 use protocol::{ErrorBody, ErrorCode, Goodbye, ServerMessage};
 use tokio::sync::{Notify, watch};
+
+use crate::websocket::Utf8Bytes;
 
 /// Close codes (RFC 6455 leaves 4000 to 4999 to us): the reason is the error code's word.
 const CLOSE_FOR_GOOD: u16 = 4000;

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::WebSocket;
 use futures_util::StreamExt;
 use protocol::ConnectionId;
 use tracing::Instrument;
@@ -17,6 +16,7 @@ use crate::http::App;
 use crate::metrics::Held;
 use crate::node::NodeCommand;
 use crate::outbox::Outbox;
+use crate::websocket::WebSocket;
 
 /// For the last words to reach a client, and its closing to reach us.
 const FAREWELL: Duration = Duration::from_secs(3);

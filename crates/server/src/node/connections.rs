@@ -4,11 +4,11 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
 use protocol::{ConnectionId, ErrorBody, ErrorCode, Goodbye, ServerMessage};
 
 use super::commits::{Promised, Transaction};
 use crate::outbox::{Outbox, Overflow, text_of};
+use crate::websocket::Utf8Bytes;
 
 /// A message as it goes out, and what must be known of it.
 #[derive(Clone, Debug)]

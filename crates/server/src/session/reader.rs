@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use protocol::{
@@ -20,6 +19,7 @@ use crate::node::NodeCommand;
 use crate::outbox::Outbox;
 use crate::rate::Bucket;
 use crate::request::request;
+use crate::websocket::{Message, WebSocket};
 
 /// Seconds' worth of messages that may be refused as too fast, without a calm moment between, before the
 /// connection is closed.
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
                 return self.refuse(None, ErrorCode::MalformedMessage, "binary, and not text");
             }
             // The library has answered already.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return,
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
         };
         let most_bytes = self.app.config.limits.message_bytes;
         if text.len() > most_bytes {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Error;
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 
 use super::FAREWELL;
 use crate::outbox::{Outbox, Outgoing};
+use crate::websocket::{CloseFrame, Error, Message, WebSocket, feed_text};
 
 /// Send what the outbox holds, until it closes or the socket fails; a client that does not even take its
 /// goodbye is not waited for.
@@ -35,10 +34,10 @@ async fn send_all(sink: &mut SplitSink<WebSocket, Message>, outbox: &Outbox) -> 
         // All that waits goes out with one flush.
         loop {
             match outgoing {
-                Outgoing::Text(text) => sink.feed(Message::Text(text)).await?,
+                Outgoing::Text(text) => feed_text(sink, text).await?,
                 Outgoing::Close(code, reason) => {
                     let frame = CloseFrame {
-                        code,
+                        code: code.into(),
                         reason: reason.into(),
                     };
                     return sink.send(Message::Close(Some(frame))).await;
