@@ -31,5 +31,5 @@ pub use order::OrderLog;
 pub use participant::{Participant, Refused, Timings};
 pub use publication::Publication;
 pub use reception::Reception;
-pub use relay::Relay;
+pub use relay::{Conditions, Relay};
 pub use room::RoomView;

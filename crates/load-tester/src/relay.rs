@@ -1,9 +1,13 @@
 //! A relay for UDP between one participant and the server, in user space, that does what networks do:
-//! loses packets and changes addresses. It opens no packet; it tells media from the rest by the first byte.
+//! loses, delays and reorders packets, changes addresses, and falls silent. It opens no packet; it tells media
+//! from the rest by the first byte.
+
+mod conditions;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::net::UdpSocket;
@@ -11,6 +15,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::AnswerFilter;
+pub use conditions::Conditions;
+use conditions::Fate;
 
 /// Larger than any datagram of WebRTC.
 const DATAGRAM: usize = 2_048;
@@ -33,6 +39,9 @@ struct State {
     media_to_client: AtomicU64,
     lost_to_server: AtomicU64,
     lost_to_client: AtomicU64,
+    /// What happens to each datagram to the server, and to the client.
+    fate_to_server: Mutex<Option<Fate>>,
+    fate_to_client: Mutex<Option<Fate>>,
 }
 
 impl Relay {
@@ -79,6 +88,26 @@ impl Relay {
     /// Lose every n-th packet of media on its way to the client; 0 loses none.
     pub fn lose_to_client(&self, every: u32) {
         self.state.lose_to_client.store(every, Relaxed);
+    }
+
+    /// From now on the network is like this, in both directions. What it does follows from the seed.
+    pub fn set_conditions(&self, conditions: Conditions, seed: u64) {
+        for (fate, seed) in [
+            (&self.state.fate_to_server, 2 * seed),
+            (&self.state.fate_to_client, 2 * seed + 1),
+        ] {
+            *fate.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Fate::new(conditions, seed));
+        }
+    }
+
+    /// From now on nothing is carried at all, as when a phone is in a tunnel.
+    pub fn fall_silent(&self) {
+        let nothing = Conditions {
+            loss: 1.0,
+            ..Conditions::default()
+        };
+        self.set_conditions(nothing, 0);
     }
 
     /// Packets of media lost so far, to the server and to the client.
@@ -151,8 +180,8 @@ async fn carry_to_server(
         );
         if let (Some(server), false) = (server, is_lost) {
             let outward = outward.borrow().clone();
-            // A datagram may be lost: that is what datagrams are.
-            let _ = outward.send_to(datagram, server).await;
+            let fate = fate_of_next(&state.fate_to_server);
+            carry(outward, datagram, server, fate, &state.lost_to_server).await;
         }
     }
 }
@@ -182,7 +211,47 @@ async fn carry_to_client(
             &state.lost_to_client,
         );
         if let (Some(client), false) = (client, is_lost) {
-            let _ = inward.send_to(datagram, client).await;
+            let fate = fate_of_next(&state.fate_to_client);
+            carry(
+                inward.clone(),
+                datagram,
+                client,
+                fate,
+                &state.lost_to_client,
+            )
+            .await;
+        }
+    }
+}
+
+/// How long the next datagram is on its way; `None` if it is lost.
+fn fate_of_next(fate: &Mutex<Option<Fate>>) -> Option<Duration> {
+    let mut fate = fate.lock().unwrap_or_else(PoisonError::into_inner);
+    fate.as_mut().map_or(Some(Duration::ZERO), Fate::next)
+}
+
+/// Carry a datagram, or lose it. What takes a while does not hold up what comes after.
+async fn carry(
+    socket: Arc<UdpSocket>,
+    datagram: &[u8],
+    to: SocketAddr,
+    fate: Option<Duration>,
+    lost: &AtomicU64,
+) {
+    // A datagram may be lost: that is what datagrams are.
+    match fate {
+        None => {
+            lost.fetch_add(u64::from(is_media(datagram)), Relaxed);
+        }
+        Some(Duration::ZERO) => {
+            let _ = socket.send_to(datagram, to).await;
+        }
+        Some(after) => {
+            let datagram = datagram.to_vec();
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                let _ = socket.send_to(&datagram, to).await;
+            });
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Networks that lose packets, move, and begin anew.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use load_tester::{Participant, ParticipantOptions, PublishOptions, Relay};
-use protocol::TrackKind;
+use load_tester::{Conditions, Event, Participant, ParticipantOptions, PublishOptions, Relay};
+use protocol::{ServerMessage, TrackKind};
 
 use crate::support::*;
 
@@ -58,6 +59,72 @@ async fn a_lost_packet_is_sent_again() {
     assert!(server.metric("plenum_outbound_retransmissions_total").await >= 20);
     assert!(server.metric("plenum_outbound_nacks_total").await >= 20);
     assert!(server.metric("plenum_inbound_nacks_total").await >= 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_missing_for_long_where_both_legs_lose_a_twentieth_and_reorder() {
+    let server = Server::start().await;
+    let (publishers, viewers) = (Relay::start().await.unwrap(), Relay::start().await.unwrap());
+    let options = server.options("room", "publisher").publishing(CAMERA);
+    let publisher = Participant::join(through(&publishers, options))
+        .await
+        .unwrap();
+    let viewer = Participant::join(through(&viewers, server.options("room", "viewer")))
+        .await
+        .unwrap();
+    let pictures = publication(&publisher, TrackKind::Video);
+    more_packets(&viewer, pictures.id, 30).await;
+
+    let rough = Conditions {
+        loss: 0.05,
+        delay: Duration::from_millis(50),
+        jitter: Duration::from_millis(15),
+    };
+    publishers.set_conditions(rough, 1);
+    viewers.set_conditions(rough, 2);
+    more_packets(&viewer, pictures.id, 600).await;
+    for relay in [&publishers, &viewers] {
+        relay.set_conditions(Conditions::default(), 0);
+    }
+    // What was lost last is noticed by what follows, and asked for again.
+    more_packets(&viewer, pictures.id, 60).await;
+
+    let reception = all_received(pictures, &viewer).await;
+    let asked = server.metric("plenum_outbound_nacks_total").await;
+    let repeated = server.metric("plenum_outbound_retransmissions_total").await;
+    println!(
+        "lost {:?} and {:?} packets of {}; asked the publisher {asked} times, repeated {repeated}; longest delay {:?}",
+        publishers.lost().0,
+        viewers.lost().1,
+        reception.packets,
+        reception.longest_delay,
+    );
+    assert!(publishers.lost().0 >= 10 && viewers.lost().1 >= 10);
+    assert_eq!(reception.counters.lost(), 0, "{:?}", reception.faults());
+    assert_eq!((reception.damaged, reception.foreign), (0, 0));
+    // Each loss is asked for about once, and what is only late seldom: else the repairs are a load of their own.
+    assert!(asked < 5 * publishers.lost().0, "{asked} requests");
+    assert!(repeated < 5 * viewers.lost().1, "{repeated} repeated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_falls_silent_is_ended_and_the_others_are_told() {
+    let short = [("PLENUM_LIMITS_CONSENT_MS", "3000")];
+    let server = Server::start_in(&[], &short).await;
+    let relay = Relay::start().await.unwrap();
+    let [behind, other] = two_in_a_room(&server, &relay).await;
+    let mut events = behind.events();
+    relay.fall_silent();
+    until("the silent one's media is ended", async || {
+        server.metric("plenum_peers{state=\"connected\"}").await == 1
+    })
+    .await;
+    until("it is told so by signaling, which goes on", async || {
+        std::iter::from_fn(|| events.try_recv().ok())
+            .any(|event| matches!(event, Event::Message(message) if matches!(*message, ServerMessage::MediaEnded { .. })))
+    })
+    .await;
+    assert!(other.is_connected());
 }
 
 /// Two that publish and see each other; the first behind a relay.

@@ -39,6 +39,11 @@ impl Server {
 
     /// The same, with more flags.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        Self::start_in(flags, &[]).await
+    }
+
+    /// The same, with these in its environment.
+    pub(crate) async fn start_in(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let turn = TURN.lock().await;
         let number = SERVERS.fetch_add(1, Relaxed);
         let data = format!(
@@ -66,6 +71,7 @@ impl Server {
             // A hundred participants from one address are a test here, and a siege elsewhere.
             .env("PLENUM_LIMITS_JOINS_PER_ADDRESS_PER_SECOND", "1000")
             .env("PLENUM_LIMITS_CONNECTIONS_PER_ADDRESS", "1000")
+            .envs(environment.iter().copied())
             .env(
                 "PLENUM_LOG",
                 std::env::var("MEDIA_TEST_LOG").unwrap_or("warn".into()),
