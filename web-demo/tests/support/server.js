@@ -14,15 +14,16 @@ const START_LIMIT_MS = 20_000;
  * @param {string[]} [options.args] further arguments
  * @param {string} [options.config] the text of a configuration file
  * @param {string} [options.http]
+ * @param {number} [options.udpPort] for media
  * @param {string} [options.dataDir] of an earlier server, to come back as; the caller's to remove
  * @returns {Promise<Server>}
  */
-export async function startServer({ args = [], config, http = "127.0.0.1:0", dataDir } = {}) {
+export async function startServer({ args = [], config, http = "127.0.0.1:0", udpPort = 0, dataDir } = {}) {
   const binary = process.env.TEST_BINARY ?? join(ROOT, "target/release/plenum");
   if (!existsSync(binary)) throw new Error(`${binary} is missing: run cargo build --release first`);
   const folder = mkdtempSync(join(tmpdir(), "plenum-test-"));
   if (config !== undefined) writeFileSync(join(folder, "plenum.toml"), config);
-  const all = ["--http", http, "--udp-port", "0", "--data-dir", dataDir ?? folder, ...args];
+  const all = ["--http", http, "--udp-port", `${udpPort}`, "--data-dir", dataDir ?? folder, ...args];
   if (config !== undefined) all.push("--config", join(folder, "plenum.toml"));
   // What the surroundings configure must not change a test.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PLENUM_")));
