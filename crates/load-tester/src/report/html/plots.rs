@@ -60,6 +60,11 @@ fn over_time(report: &Report) -> Vec<Chart> {
             })],
         ),
         chart(
+            "Server's open descriptors",
+            "descriptors",
+            vec![("open", |second| Some(second.server_descriptors? as f64))],
+        ),
+        chart(
             "Participants connected",
             "participants",
             vec![("connected", |second| Some(second.participants as f64))],
