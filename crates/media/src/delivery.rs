@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use protocol::TrackKind;
 use slab::Slab;
 
 use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
-use crate::inbound::Track;
+use crate::inbound::{Layer, Track};
+use crate::outbound::LayerSelector;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 
@@ -35,47 +37,70 @@ impl Desk<'_> {
             self.events.push_back(Event::FirstPacketSent {
                 peer: peer.id,
                 track: outbound.id,
+                kind: outbound.kind,
                 after,
             });
         }
     }
 
-    /// Show a newcomer the present picture of each video, once it can take it: the last key frame and what
-    /// followed it, if that is little enough. Where it is not, a key frame is asked for as always.
+    /// Show the present picture of each video to whoever waits for a key frame of it, newcomers as soon as they
+    /// can take it: the last one and what followed it, if that is little enough. Where it is not, a key frame is
+    /// asked for as always.
     pub(crate) fn replay(&mut self, peer: &mut Peer, tracks: &Slab<Track>) {
         if !peer.transport.is_connected() {
             return;
         }
         for place in 0..peer.outbound.len() {
             let outbound = &mut peer.outbound[place];
-            if !outbound.release(self.now) {
-                continue;
-            }
-            let track = &tracks[outbound.track];
-            let Some(target) = outbound.selector.target() else {
-                continue;
-            };
-            let Some(layer) = track.layers.get(target) else {
-                continue;
-            };
-            let Some(sequences) = layer.replay(self.now) else {
-                continue;
-            };
-            for sequence in sequences {
-                // What came in this turn is forwarded at its end.
-                if track.is_pending(target, sequence) {
-                    continue;
-                }
-                let kept = Kept {
-                    layer: target,
-                    sequence,
-                    arrival: self.now,
-                };
-                if let Some(mut forwarded) = Forwarded::read(track, kept) {
-                    forwarded.newest = Some(layer.newest_timestamp());
-                    self.deliver(peer, place, &forwarded);
+            outbound.release(self.now);
+            if outbound.kind == TrackKind::Video && !outbound.is_held() {
+                let track = &tracks[outbound.track];
+                if let Some(layer) = replayed(self.now, track, &outbound.selector) {
+                    self.replay_layer(peer, place, track, layer);
                 }
             }
         }
     }
+
+    fn replay_layer(&mut self, peer: &mut Peer, place: usize, track: &Track, layer: usize) {
+        let Some(sequences) = track.layers[layer].replay(self.now) else {
+            return;
+        };
+        for sequence in sequences {
+            let kept = Kept {
+                layer,
+                sequence,
+                arrival: self.now,
+            };
+            // What came in this turn is forwarded at its end.
+            let forwarded = match track.is_pending(layer, sequence) {
+                true => None,
+                false => Forwarded::read(track, kept),
+            };
+            if let Some(mut forwarded) = forwarded {
+                forwarded.newest = Some(track.layers[layer].newest_timestamp());
+                self.deliver(peer, place, &forwarded);
+            }
+            // The key frame did not begin it: it was lost, or is not for this subscriber.
+            if peer.outbound[place].selector.current() != Some(layer) {
+                return;
+            }
+        }
+    }
+}
+
+/// The layer of which somebody waits for a key frame, if it can be shown from what is kept; to those who have
+/// nothing to see, one below it as well. A screen at rest is silent, a layer beside others is no longer sent.
+fn replayed(now: Instant, track: &Track, selector: &LayerSelector) -> Option<usize> {
+    let wanted = selector.wants_key_frame()?;
+    let lowest = match selector.current() {
+        Some(_) => wanted,
+        None => 0,
+    };
+    let is_kept = |index: &usize| {
+        let layer = track.layers.get(*index);
+        let is_sent = |layer: &Layer| track.layers.len() == 1 || layer.is_active(now);
+        layer.is_some_and(|layer| is_sent(layer) && layer.replay(now).is_some())
+    };
+    (lowest..=wanted).rev().find(is_kept)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{MediaSection, PeerId, TrackId};
+use protocol::{MediaSection, PeerId, TrackId, TrackKind};
 
 /// What the `Engine` reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub enum Event {
         peer: PeerId,
         /// Of which track.
         track: TrackId,
+        /// Video begins with a key frame.
+        kind: TrackKind,
         /// From the moment the subscription had a section and a connection.
         after: Duration,
     },

@@ -36,8 +36,11 @@ pub(crate) fn serve_publisher(
         if track.kind == TrackKind::Audio {
             continue;
         }
+        // A layer beside others that has gone silent is no longer sent; a screen at rest answers all the same.
+        let is_simulcast = track.layers.len() > 1;
         for layer in &mut track.layers {
-            let Some(ssrc) = layer.ssrc.filter(|_| !layer.has_gone_silent(now)) else {
+            let is_over = is_simulcast && layer.has_gone_silent(now);
+            let Some(ssrc) = layer.ssrc.filter(|_| !is_over) else {
                 continue;
             };
             let mut missing = Vec::new();

@@ -99,6 +99,7 @@ table! {
     websocket_connections: IntGauge, "plenum_websocket_connections", [], "WebSockets that are open.";
     join_seconds: Histogram, "plenum_join_seconds", [], "From a peer's first offer to the end of ICE and DTLS.";
     first_packet_seconds: Histogram, "plenum_first_packet_seconds", [], "From a subscription that can be served to its first packet on the way out.";
+    first_key_frame_seconds: Histogram, "plenum_first_key_frame_seconds", [], "The same of pictures alone, which begin with a key frame. What comes before is plenum_join_seconds, what comes after is the client's decoding.";
     cpu_seconds: Gauge, "process_cpu_seconds_total", [], "CPU time of this process, user and system.";
     resident_bytes: IntGauge, "process_resident_memory_bytes", [], "Memory of this process that is resident.";
     build_info: IntGaugeVec, "plenum_build_info", ["version"], "Always 1; the version is in the label.";

@@ -10,7 +10,9 @@ mod translate;
 
 use std::sync::Arc;
 
-use protocol::{ConnectionId, ErrorBody, ErrorCode, LiveRoom, RoomId, ServerMessage, Timestamp};
+use protocol::{
+    ConnectionId, ErrorBody, ErrorCode, LiveRoom, RoomId, ServerMessage, Timestamp, TrackKind,
+};
 use signaling::{ApiCommand, ApiRequest, ApiResult, Caller, Command, Effect, Request, Rooms};
 use store::{Outcome, Writer};
 use tokio::sync::{mpsc, oneshot};
@@ -240,10 +242,12 @@ impl Node {
                 tracing::debug!(%peer, ?after, "media connected");
                 self.metrics.join_seconds.observe(after.as_secs_f64());
             }
-            media::Event::FirstPacketSent { after, .. } => {
-                self.metrics
-                    .first_packet_seconds
-                    .observe(after.as_secs_f64());
+            media::Event::FirstPacketSent { after, kind, .. } => {
+                let seconds = after.as_secs_f64();
+                self.metrics.first_packet_seconds.observe(seconds);
+                if *kind == TrackKind::Video {
+                    self.metrics.first_key_frame_seconds.observe(seconds);
+                }
             }
             media::Event::PeerEnded { peer, reason } => {
                 tracing::info!(%peer, reason, "media ended");

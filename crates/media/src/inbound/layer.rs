@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::alignment::{EarliestArrival, StreamClock};
 use super::key_frame::KeyFrameRequests;
 use super::nack::{Arrival, MissingPackets};
+use super::picture::PresentPicture;
 use super::reception::ReceptionCount;
 use super::{PacketCache, SenderClock};
 use crate::Limits;
@@ -17,25 +18,10 @@ use crate::transport::rtcp;
 /// A layer without a packet for this long is not being sent.
 const IDLE: Duration = Duration::from_millis(1_500);
 
-/// A key frame older than this is not shown to newcomers: what followed it is too much to send at once.
-const REPLAYED: Duration = Duration::from_millis(1_500);
-/// Packets of a replay: 150 KB, the burst that a first picture may be.
-const REPLAYED_PACKETS: u64 = 128;
-/// A newcomer is content with a key frame as young as this, and asks for none.
-const FRESH: Duration = Duration::from_millis(750);
-
 /// Of a voice that is heard from now on, what was held back and is sent at once: 200 ms at 48 kHz. The detector
 /// needs two to four packets, and a word may begin softly; more would delay the listener's jitter buffer.
 const LAST_MOMENTS: u32 = 9_600;
 const LAST_PACKETS: u64 = 12;
-
-/// Where the last key frame began.
-#[derive(Clone, Copy)]
-struct KeyFrame {
-    sequence: u64,
-    timestamp: u32,
-    arrival: Instant,
-}
 
 /// One inbound stream.
 pub(crate) struct Layer {
@@ -49,10 +35,8 @@ pub(crate) struct Layer {
     missing: MissingPackets,
     reception: ReceptionCount,
     last_packet: Option<Instant>,
-    highest: u64,
-    newest_timestamp: u32,
     arrivals: EarliestArrival,
-    key_frame: Option<KeyFrame>,
+    picture: PresentPicture,
     /// What its frames are made after, and since which packet.
     structure: Option<(u64, Structure)>,
 }
@@ -74,10 +58,8 @@ impl Layer {
             missing: MissingPackets::default(),
             reception: ReceptionCount::new(clock_rate),
             last_packet: None,
-            highest: 0,
-            newest_timestamp: 0,
             arrivals: EarliestArrival::new(clock_rate),
-            key_frame: None,
+            picture: PresentPicture::default(),
             structure: None,
         }
     }
@@ -100,11 +82,11 @@ impl Layer {
             Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
         self.last_packet = Some(now);
-        if sequence > self.highest {
-            self.highest = sequence;
-            self.newest_timestamp = packet.timestamp;
+        if arrival != Arrival::Recovered {
             self.arrivals.on_packet(now, packet.timestamp);
         }
+        self.picture
+            .on_packet(sequence, packet.timestamp, plain.len());
         // A retransmission has come, but the packet was lost (RFC 4588 section 6.3).
         if !is_retransmission {
             self.reception.on_packet(now, sequence, packet.timestamp);
@@ -116,17 +98,7 @@ impl Layer {
     /// A packet at which a decoder can begin has come: whoever waited for one has it.
     pub(crate) fn on_key_frame_start(&mut self, now: Instant, sequence: u64, timestamp: u32) {
         self.key_frames.satisfy();
-        // H.264 sends parameters and picture in packets of their own: the frame begins with the first.
-        if self
-            .key_frame
-            .is_none_or(|known| known.timestamp != timestamp)
-        {
-            self.key_frame = Some(KeyFrame {
-                sequence,
-                timestamp,
-                arrival: now,
-            });
-        }
+        self.picture.on_key_frame_start(now, sequence, timestamp);
     }
 
     /// A packet came with a dependency descriptor: key frames bring the structure of those that follow.
@@ -144,12 +116,9 @@ impl Layer {
         self.structure.as_ref().map(|(_, structure)| structure)
     }
 
-    /// The packets that show a newcomer the present picture at once: the last key frame, and what followed.
+    /// The packets that show the present picture at once: the last key frame, and what followed.
     pub(crate) fn replay(&self, now: Instant) -> Option<std::ops::RangeInclusive<u64>> {
-        let key_frame = self.key_frame?;
-        let is_young = now.saturating_duration_since(key_frame.arrival) <= REPLAYED;
-        let is_short = self.highest - key_frame.sequence < REPLAYED_PACKETS;
-        (is_young && is_short).then_some(key_frame.sequence..=self.highest)
+        self.picture.replay(now, self.cache.size())
     }
 
     /// The last moments of a sound before this packet, back to the number `after`, which is no part of them: what a
@@ -171,8 +140,7 @@ impl Layer {
 
     /// Somebody will soon want the picture, who cannot receive yet: have a fresh key frame then.
     pub(crate) fn prepare_picture(&mut self, now: Instant) {
-        let is_fresh = |known: KeyFrame| now.saturating_duration_since(known.arrival) <= FRESH;
-        if !self.key_frame.is_some_and(is_fresh) {
+        if !self.picture.is_fresh(now, self.cache.size()) {
             self.key_frames.want();
         }
     }
@@ -213,7 +181,7 @@ impl Layer {
 
     /// The timestamp of its newest packet.
     pub(crate) fn newest_timestamp(&self) -> u32 {
-        self.newest_timestamp
+        self.picture.newest_timestamp()
     }
 
     /// The block of a receiver report.

@@ -6,6 +6,7 @@ mod key_frame;
 mod layer;
 mod loudest;
 mod nack;
+mod picture;
 mod rate;
 mod reception;
 mod speaking;

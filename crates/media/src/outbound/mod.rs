@@ -6,5 +6,5 @@ mod rewriter;
 mod round_trip;
 mod track;
 
-pub(crate) use layer_selector::Lot;
+pub(crate) use layer_selector::{LayerSelector, Lot};
 pub(crate) use track::{FirstNumbers, OutboundTrack};

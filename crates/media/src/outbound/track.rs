@@ -393,9 +393,9 @@ impl OutboundTrack {
         self.held_until.is_some()
     }
 
-    /// True once, when the picture need be held back no longer.
-    pub(crate) fn release(&mut self, now: Instant) -> bool {
-        self.held_until.take_if(|until| *until <= now).is_some()
+    /// Hold the picture back no longer than it need be.
+    pub(crate) fn release(&mut self, now: Instant) {
+        self.held_until.take_if(|until| *until <= now);
     }
 
     /// Nothing was sent yet.

@@ -75,6 +75,8 @@ pub enum Section {
     SendAudio(u32),
     /// Sends VP8 under this SSRC.
     SendVideo(u32),
+    /// Sends two simulcast layers of VP8 under these SSRCs, the lower one first.
+    SendSimulcast([u32; 2]),
     ReceiveAudio,
     ReceiveVideo,
     /// Sends RED or Opus under this SSRC.
@@ -103,6 +105,7 @@ pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
         let (media, direction, ssrc) = match section {
             Section::SendAudio(ssrc) => ("audio", "sendonly", Some(ssrc)),
             Section::SendVideo(ssrc) => ("video", "sendonly", Some(ssrc)),
+            Section::SendSimulcast(_) => ("video", "sendonly", None),
             Section::ReceiveAudio => ("audio", "recvonly", None),
             Section::ReceiveVideo => ("video", "recvonly", None),
             Section::SendRed(ssrc) => ("audio", "sendonly", Some(ssrc)),
@@ -137,6 +140,12 @@ pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
         );
         if let Some(ssrc) = ssrc {
             text += &format!("a=ssrc:{ssrc} cname:client\r\n");
+        }
+        if let Section::SendSimulcast([low, high]) = section {
+            text += &format!(
+                "a=ssrc-group:SIM {low} {high}\r\na=ssrc:{low} cname:client\r\n\
+                 a=ssrc:{high} cname:client\r\n"
+            );
         }
     }
     text

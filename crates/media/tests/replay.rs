@@ -1,0 +1,214 @@
+//! Pictures shown from what is kept: to newcomers, of a screen at rest, and after a switch of layers. Real keys,
+//! no sockets.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)] // An engine reads no clock; somebody must.
+
+mod client;
+
+use std::time::{Duration, Instant};
+
+use client::{Client, Credentials, Section, VP8, packet, vp8_payload};
+use media::{Command, Config, Engine, Limits};
+use protocol::{PeerId, TrackId, TrackKind};
+
+const TRACK: TrackId = TrackId::from_bits(1);
+const LAYERS: [u32; 2] = [71, 72];
+/// After this a new subscriber's picture is held back no longer.
+const SHOWN: Duration = Duration::from_millis(200);
+/// Between two pictures: the engine's tick.
+const PICTURE: Duration = Duration::from_millis(40);
+
+/// A publisher and one who watches.
+struct Room {
+    engine: Engine,
+    credentials: Credentials,
+    began: Instant,
+    now: Instant,
+    publisher: Client,
+    viewer: Option<Client>,
+    numbers: [u16; 2],
+    key_frame_requests: u64,
+}
+
+/// A packet as the viewer has it.
+#[derive(Clone, Copy, Debug)]
+struct Got {
+    number: u16,
+    timestamp: u32,
+    layer: usize,
+}
+
+impl Room {
+    fn new(sending: Section) -> Self {
+        let began = Instant::now();
+        let config = Config {
+            worker: 0,
+            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
+            limits: Limits::default(),
+        };
+        let mut engine = Engine::new(began, config).unwrap();
+        let credentials = Credentials::new();
+        let publish = Command::Publish {
+            peer: PeerId::from_bits(1),
+            track: TRACK,
+            mid: "0".into(),
+            kind: TrackKind::Video,
+            muted: false,
+        };
+        let publisher = Client::connect(
+            &mut engine,
+            began,
+            &credentials,
+            1,
+            vec![publish],
+            &[sending],
+        );
+        Self {
+            engine,
+            credentials,
+            began,
+            now: began,
+            publisher,
+            viewer: None,
+            numbers: [100, 200],
+            key_frame_requests: 0,
+        }
+    }
+
+    fn join(&mut self) {
+        let subscribe = Command::Subscribe {
+            peer: PeerId::from_bits(2),
+            track: TRACK,
+        };
+        self.viewer = Some(Client::connect(
+            &mut self.engine,
+            self.now,
+            &self.credentials,
+            2,
+            vec![subscribe],
+            &[Section::ReceiveVideo],
+        ));
+    }
+
+    /// A picture of a layer, taken now; every layer has a clock of its own, and a size by which it is known.
+    fn picture(&mut self, layer: usize, is_key_frame: bool) {
+        let number = self.numbers[layer];
+        self.numbers[layer] += 1;
+        let taken = self.now.duration_since(self.began).as_millis() as u32 * 90;
+        let timestamp = taken.wrapping_add(1_000_000_000 * (layer as u32 + 1));
+        let bytes = 100 * (layer + 1);
+        let payload = vp8_payload(number, true, is_key_frame, bytes);
+        let plain = packet(VP8, true, number, timestamp, LAYERS[layer], &payload);
+        let mut sealed = self.publisher.seal(&plain);
+        let from = self.publisher.address;
+        self.engine
+            .handle_datagram(self.now, from, None, &mut sealed);
+    }
+
+    /// Time passes; what the viewer gets meanwhile.
+    fn pass(&mut self, time: Duration) -> Vec<Got> {
+        let mut got = self.flush();
+        self.now += time;
+        self.engine.handle_timeout(self.now);
+        got.extend(self.flush());
+        got
+    }
+
+    fn flush(&mut self) -> Vec<Got> {
+        let mut datagrams = Vec::new();
+        self.engine.flush(self.now, |transmit| {
+            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
+            let each = transmit.contents.chunks(size).map(<[u8]>::to_vec);
+            datagrams.extend(each.map(|datagram| (transmit.to, datagram)));
+        });
+        self.engine.check_invariants();
+        self.key_frame_requests = self.engine.statistics().outbound_key_frame_requests;
+        let Some(viewer) = &mut self.viewer else {
+            return Vec::new();
+        };
+        let address = viewer.address;
+        let its = datagrams.iter().filter(|(to, _)| *to == address);
+        its.filter(|(_, datagram)| datagram[0] >> 6 == 2 && !(192..=223).contains(&datagram[1]))
+            .map(|(_, datagram)| {
+                let plain = viewer.open(datagram).expect("sealed for this viewer");
+                Got {
+                    number: u16::from_be_bytes([plain[2], plain[3]]),
+                    timestamp: u32::from_be_bytes([plain[4], plain[5], plain[6], plain[7]]),
+                    layer: usize::from(plain.len() >= 200),
+                }
+            })
+            .collect()
+    }
+}
+
+fn is_unbroken(got: &[Got]) -> bool {
+    got.windows(2).all(|pair| {
+        pair[1].number == pair[0].number.wrapping_add(1)
+            && pair[1].timestamp.wrapping_sub(pair[0].timestamp) as i32 > 0
+    })
+}
+
+#[test]
+fn a_screen_at_rest_is_shown_to_a_newcomer_without_a_key_frame_for_it_alone() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.picture(0, true);
+    room.pass(Duration::from_secs(2));
+    room.picture(0, false);
+    room.pass(Duration::from_millis(2_500));
+    let before = room.key_frame_requests;
+    room.join();
+    let got = room.pass(SHOWN);
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(is_unbroken(&got), "{got:?}");
+    assert_eq!(room.key_frame_requests, before);
+    let seconds = got[1].timestamp.wrapping_sub(got[0].timestamp) / 90_000;
+    assert_eq!(seconds, 0, "what is late is drawn together");
+}
+
+#[test]
+fn a_screen_at_rest_for_too_long_is_asked_for_a_key_frame_although_it_is_silent() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.picture(0, true);
+    room.pass(Duration::from_secs(12));
+    let before = room.key_frame_requests;
+    room.join();
+    assert!(room.pass(SHOWN).is_empty());
+    assert!(room.key_frame_requests > before);
+    room.picture(0, true);
+    assert_eq!(room.pass(PICTURE).len(), 1);
+}
+
+#[test]
+fn a_layer_that_comes_up_is_switched_to_at_once_by_what_is_kept_of_it() {
+    let mut room = Room::new(Section::SendSimulcast(LAYERS));
+    room.picture(0, true);
+    room.join();
+    let mut got = room.pass(SHOWN);
+    for _ in 0..10 {
+        room.picture(0, false);
+        got.extend(room.pass(PICTURE));
+    }
+    let before = room.key_frame_requests;
+    // Its key frame comes before anybody knows that the layer is sent.
+    room.picture(0, false);
+    room.picture(1, true);
+    got.extend(room.flush());
+    assert!(got.iter().all(|got| got.layer == 0));
+    got.extend(room.pass(PICTURE));
+    assert_eq!(got.last().unwrap().layer, 1, "{got:?}");
+    for _ in 0..10 {
+        room.picture(0, false);
+        room.picture(1, false);
+        got.extend(room.pass(PICTURE));
+    }
+    assert!(is_unbroken(&got), "{got:?}");
+    assert_eq!(got.iter().filter(|got| got.layer == 1).count(), 11);
+    assert_eq!(room.key_frame_requests, before, "none had to be asked for");
+    // Both layers' pictures were taken 40 ms apart: so they are told.
+    let last = &got[got.len() - 9..];
+    let steps = last
+        .windows(2)
+        .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+    assert!(steps.into_iter().all(|step| step == 3_600), "{last:?}");
+}
