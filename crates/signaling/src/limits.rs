@@ -165,10 +165,18 @@ impl Limits {
     }
 }
 
+/// Texts are lines to show, and are written down: no database takes a NUL, and no page shows the others.
 fn check_text(what: &str, text: &str, limit: usize) -> Result<(), ErrorBody> {
-    if text.len() <= limit {
-        return Ok(());
+    if text.len() > limit {
+        let message = format!("the {what} has {} bytes; it may have {limit}", text.len());
+        return Err(ErrorBody::new(ErrorCode::TextTooLong, message));
     }
-    let message = format!("the {what} has {} bytes; it may have {limit}", text.len());
-    Err(ErrorBody::new(ErrorCode::TextTooLong, message))
+    if let Some(control) = text.chars().find(|character| character.is_control()) {
+        let message = format!(
+            "the {what} has the control character U+{:04X}",
+            u32::from(control)
+        );
+        return Err(ErrorBody::new(ErrorCode::TextInvalid, message));
+    }
+    Ok(())
 }

@@ -35,6 +35,8 @@ impl Rooms {
         request: ApiRequest,
         effects: &mut Vec<Effect>,
     ) -> ApiResult {
+        // It is written down with what they do.
+        self.limits.check_name("identity", &caller.identity.0)?;
         match request {
             ApiRequest::CreateRoom {
                 name,
