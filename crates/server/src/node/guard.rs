@@ -95,4 +95,96 @@ mod tests {
         let result = caught(|| assert_eq!(number, 5, "made {number}"));
         assert!(result.is_err_and(|words| words.contains("made 4")));
     }
+
+    /// A room with so many people, who all receive what the first eight of them publish.
+    fn room_of(people: u64) -> (Rooms, RoomId) {
+        use protocol::{
+            ConnectionId, Identity, ParticipantId, PeerId, Publish, Role, RoomName, SessionId,
+            StateUpdate, TrackId, TrackSource,
+        };
+        use signaling::{Claims, Command, Fresh, Join, Limits, Permissions, Request};
+        let (room, now) = (RoomId::from_bits(1), Timestamp(1_000));
+        let mut rooms = Rooms::new(Limits::default());
+        for number in 1..=people {
+            let connection = ConnectionId::from_bits(number);
+            let permissions = Permissions {
+                publish: true,
+                subscribe: true,
+                publish_data: true,
+                moderate: false,
+                hidden: false,
+            };
+            let join = Join {
+                connection,
+                request_id: None,
+                claims: Claims {
+                    identity: Identity(format!("somebody {number}")),
+                    name: "Somebody".into(),
+                    role: Role("student".into()),
+                    avatar_url: None,
+                    room: RoomName("class".into()),
+                    permissions,
+                },
+                resume: None,
+                state: StateUpdate::default(),
+                subscribe_automatically: true,
+                fresh: Fresh {
+                    room,
+                    participant: ParticipantId::from_bits(number),
+                    session: SessionId::from_bits(number),
+                    resume_token: number.to_string(),
+                },
+            };
+            rooms.handle(now, Command::Join(Box::new(join)));
+            let mut ask = |request| {
+                rooms.handle(
+                    now,
+                    Command::Request {
+                        connection,
+                        request_id: None,
+                        request,
+                    },
+                )
+            };
+            if number <= 8 {
+                ask(Request::Publish {
+                    publish: Publish {
+                        mid: "0".into(),
+                        source: TrackSource::Camera,
+                        muted: false,
+                    },
+                    fresh_track: TrackId::from_bits(number),
+                });
+            }
+            ask(Request::Offer {
+                peer_connection: 0,
+                sdp: "offer".into(),
+                fresh_peer: PeerId::from_bits(number),
+            });
+        }
+        assert_eq!(rooms.counts().participants as u64, people);
+        (rooms, room)
+    }
+
+    /// The figures of docs/operations.md.
+    #[test]
+    #[ignore = "it measures, and says what it measured"]
+    #[expect(clippy::print_stdout, reason = "it is for whoever measures")]
+    fn what_a_look_at_a_room_costs() {
+        for people in [10, 100, 1_000] {
+            let (rooms, room) = room_of(people);
+            let mut took: Vec<_> = (0..1_000)
+                .map(|_| {
+                    let start = Instant::now();
+                    rooms.check_invariants_of(room);
+                    start.elapsed()
+                })
+                .collect();
+            took.sort();
+            println!(
+                "{people} people: {:?} at least, {:?} in the middle",
+                took[0], took[500]
+            );
+        }
+    }
 }
