@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::{ErrorBody, ErrorCode, RoomSettings};
 
-use crate::Claims;
+use crate::{Caller, Claims};
 
 /// Sessions that are over and that a room remembers, so that a repeated key is still known.
 pub(crate) const SESSIONS_REMEMBERED: usize = 16;
@@ -125,6 +125,11 @@ impl Limits {
             claims.avatar_url.as_deref().unwrap_or(""),
             self.url_bytes,
         )
+    }
+
+    /// Refuses a caller over HTTP whom nothing could be written down of. The server itself asks as nobody.
+    pub(crate) fn check_caller(&self, caller: &Caller) -> Result<(), ErrorBody> {
+        check_text("identity", &caller.identity.0, self.name_bytes)
     }
 
     /// Refuses the key of a start that is none, or long.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use protocol::{RoomId, Timestamp};
-use signaling::{Recorded, Rooms};
+use signaling::{LogHead, Recorded, Rooms};
 
 /// Looking takes one part of so many of the node's time: in small rooms it is done after every command, in
 /// a room of 1,000, where it takes milliseconds, now and then.
@@ -46,14 +46,21 @@ impl Guard {
         result
     }
 
-    /// Write down the last commands of a room as lines of JSON, which can be replayed.
-    pub(super) fn write_down(&mut self, at: Timestamp, room: RoomId, recent: &[Recorded]) {
+    /// Write down the last commands of a room as lines of JSON, which can be replayed, behind one that says
+    /// whether they are all.
+    pub(super) fn write_down(
+        &mut self,
+        at: Timestamp,
+        room: RoomId,
+        head: LogHead,
+        recent: &[Recorded],
+    ) {
         if self.logs >= MOST_LOGS {
             return;
         }
         self.logs += 1;
         let path = self.directory.join(format!("{}-{room}.jsonl", at.0));
-        match self.write(&path, recent) {
+        match self.write(&path, head, recent) {
             Ok(()) => tracing::error!(path = %path.display(), "what led to it"),
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "what led to it cannot be written down")
@@ -61,9 +68,11 @@ impl Guard {
         }
     }
 
-    fn write(&self, path: &Path, recent: &[Recorded]) -> std::io::Result<()> {
+    fn write(&self, path: &Path, head: LogHead, recent: &[Recorded]) -> std::io::Result<()> {
         std::fs::create_dir_all(&self.directory)?;
         let mut file = BufWriter::new(std::fs::File::create(path)?);
+        serde_json::to_writer(&mut file, &head)?;
+        file.write_all(b"\n")?;
         for recorded in recent {
             serde_json::to_writer(&mut file, recorded)?;
             file.write_all(b"\n")?;

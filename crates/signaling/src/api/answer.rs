@@ -36,7 +36,7 @@ impl Rooms {
         effects: &mut Vec<Effect>,
     ) -> ApiResult {
         // It is written down with what they do.
-        self.limits.check_name("identity", &caller.identity.0)?;
+        self.limits.check_caller(caller)?;
         match request {
             ApiRequest::CreateRoom {
                 name,
