@@ -1,7 +1,6 @@
 //! Whoever comes late sees at once what is there.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use protocol::{TrackId, TrackKind};
 
