@@ -37,6 +37,8 @@ struct Got {
     number: u16,
     timestamp: u32,
     layer: usize,
+    /// When its picture was taken, in milliseconds.
+    taken: u32,
 }
 
 impl Room {
@@ -45,7 +47,11 @@ impl Room {
         let config = Config {
             worker: 0,
             candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits: Limits::default(),
+            // The viewer says nothing in all the time.
+            limits: Limits {
+                consent_time: Duration::from_secs(3_600),
+                ..Limits::default()
+            },
         };
         let mut engine = Engine::new(began, config).unwrap();
         let credentials = Credentials::new();
@@ -91,14 +97,21 @@ impl Room {
         ));
     }
 
-    /// A picture of a layer, taken now; every layer has a clock of its own, and a size by which it is known.
+    /// A picture of a layer, taken now.
     fn picture(&mut self, layer: usize, is_key_frame: bool) {
+        self.late_picture(layer, is_key_frame, 0);
+    }
+
+    /// A picture that was so many milliseconds on its way. Every layer has a clock of its own, and a size by which it
+    /// is known.
+    fn late_picture(&mut self, layer: usize, is_key_frame: bool, late: u32) {
         let number = self.numbers[layer];
         self.numbers[layer] += 1;
-        let taken = self.now.duration_since(self.began).as_millis() as u32 * 90;
-        let timestamp = taken.wrapping_add(1_000_000_000 * (layer as u32 + 1));
+        let taken = self.now.duration_since(self.began).as_millis() as u32 - late;
+        let timestamp = (taken * 90).wrapping_add(1_000_000_000 * (layer as u32 + 1));
         let bytes = 100 * (layer + 1);
-        let payload = vp8_payload(number, true, is_key_frame, bytes);
+        let mut payload = vp8_payload(number, true, is_key_frame, bytes);
+        payload[bytes - 4..].copy_from_slice(&taken.to_be_bytes());
         let plain = packet(VP8, true, number, timestamp, LAYERS[layer], &payload);
         let mut sealed = self.publisher.seal(&plain);
         let from = self.publisher.address;
@@ -136,6 +149,7 @@ impl Room {
                     number: u16::from_be_bytes([plain[2], plain[3]]),
                     timestamp: u32::from_be_bytes([plain[4], plain[5], plain[6], plain[7]]),
                     layer: usize::from(plain.len() >= 200),
+                    taken: u32::from_be_bytes(*plain.last_chunk().unwrap()),
                 }
             })
             .collect()
@@ -211,4 +225,36 @@ fn a_layer_that_comes_up_is_switched_to_at_once_by_what_is_kept_of_it() {
         .windows(2)
         .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
     assert!(steps.into_iter().all(|step| step == 3_600), "{last:?}");
+}
+
+#[test]
+fn after_two_hundred_switches_pictures_are_where_they_were_taken() {
+    const JITTER: u32 = 30;
+    let mut room = Room::new(Section::SendSimulcast(LAYERS));
+    room.pass(Duration::from_secs(1));
+    room.picture(0, true);
+    room.join();
+    let mut got = room.pass(SHOWN);
+    let mut late = 0;
+    for _ in 0..100 {
+        // The upper layer comes for a while and goes again; the lower one then has a key frame.
+        for picture in 0..60 {
+            late = (late * 7 + 11) % (JITTER + 1);
+            room.late_picture(0, picture == 55, late);
+            if picture < 12 {
+                let also_late = late * 13 % (JITTER + 1);
+                room.late_picture(1, picture == 0, also_late);
+            }
+            got.extend(room.pass(PICTURE));
+        }
+    }
+    assert!(is_unbroken(&got));
+    let switches = got.windows(2).filter(|pair| pair[0].layer != pair[1].layer);
+    assert_eq!(switches.count(), 200);
+    let delay = |got: &Got| got.timestamp.wrapping_sub(got.taken * 90);
+    for later in &got[1..] {
+        let moved = delay(later).wrapping_sub(delay(&got[1])) as i32 / 90;
+        // Without sender reports a clock is known by the earliest packets; what catches up is ahead of its time.
+        assert!(moved.unsigned_abs() <= 2 * JITTER, "{moved} ms, {later:?}");
+    }
 }
