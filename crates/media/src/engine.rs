@@ -31,6 +31,9 @@ mod invariants;
 const TICK: Duration = Duration::from_millis(20);
 /// Ticks in a second: each peer's reports go out on one of them, so that not all go out at once.
 const TICKS: usize = 50;
+/// A peer that needs nothing now is looked after on each so-many-th tick, and others on the others: of a large
+/// audience a tenth is touched in a tick. Must divide `TICKS`.
+const TICKS_OF_REST: usize = 10;
 
 /// An engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -345,9 +348,16 @@ impl Engine {
         // After a long turn one tick makes up for all that were missed.
         self.next_tick = now + TICK;
         self.ticks = self.ticks.wrapping_add(1);
-        let places: Vec<usize> = self.peers.iter().map(|(place, _)| place).collect();
-        for place in places {
-            self.serve(now, place, |engine| engine.look_after(now, place));
+        for place in 0..self.peers.capacity() {
+            let Some(peer) = self.peers.get(place) else {
+                continue;
+            };
+            let is_its_turn = (self.ticks.wrapping_add(place)).is_multiple_of(TICKS_OF_REST);
+            let is_due =
+                is_its_turn || !peer.is_at_rest() || overdue(now, peer, &self.config).is_some();
+            if is_due {
+                self.serve(now, place, |engine| engine.look_after(now, place));
+            }
         }
     }
 

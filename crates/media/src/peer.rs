@@ -170,6 +170,14 @@ impl Peer {
         true
     }
 
+    /// Whether nothing of the peer is due before long: it is connected, publishes nothing, and all that it
+    /// receives is flowing. Whatever must be looked at more often says so here.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.tracks.is_empty()
+            && !self.transport.wants_timeouts()
+            && self.outbound.iter().all(OutboundTrack::is_at_rest)
+    }
+
     /// The number of the transport-wide sequence number extension.
     pub(crate) fn transport_sequence_number(&self) -> Option<u8> {
         self.extensions.id(Extension::TransportSequenceNumber)

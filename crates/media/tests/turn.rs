@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
+use media::{Command, Config, Engine, Event, Limits};
 use protocol::{PeerId, TrackId, TrackKind};
 
 const TRACK: TrackId = TrackId::from_bits(1);
@@ -255,4 +255,19 @@ fn what_ends_within_a_turn_gets_nothing_more_and_disturbs_nobody() {
         },
     );
     assert_eq!(room.flush(), []);
+}
+
+#[test]
+fn a_subscriber_at_rest_is_ended_when_it_falls_silent() {
+    let mut room = Room::new(TrackKind::Audio, 1);
+    room.publish(&sound(1));
+    room.flush();
+    // Looked after now and then, it may be late by that.
+    let silent = Limits::default().consent_time + Duration::from_millis(250);
+    for _ in 0..silent.as_millis() / 20 + 1 {
+        room.pass(Duration::from_millis(20));
+    }
+    let ended = std::iter::from_fn(|| room.engine.poll_event())
+        .filter(|event| matches!(event, Event::PeerEnded { .. }));
+    assert_eq!(ended.count(), 2);
 }

@@ -53,6 +53,8 @@ pub(crate) struct OutboundTrack {
     payload_types: Vec<PayloadType>,
     /// The number of RED's blocks; `None` where the section has no RED.
     red_blocks: Option<u8>,
+    /// The codec of the last packet, and the payload type it has here.
+    last_codec: Option<(Codec, PayloadType)>,
     extensions: ExtensionMap,
     /// The track's stint that is being forwarded.
     stint: u32,
@@ -114,6 +116,7 @@ impl OutboundTrack {
             participant,
             red_blocks: red_blocks(&payload_types),
             payload_types,
+            last_codec: None,
             stint: 0,
             extensions: section.outbound_extensions(),
             // The first sequence number is in the lower half, so that a receiver cannot take an early
@@ -146,7 +149,18 @@ impl OutboundTrack {
 
     /// The subscriber's number for a codec. RED is taken off where the section has none. H.264 is sent under another profile of the same packetization if
     /// need be: the stream itself says which it is, and decoders read that.
-    fn payload_type(&self, codec: Codec) -> Option<PayloadType> {
+    fn payload_type(&mut self, codec: Codec) -> Option<PayloadType> {
+        if let Some((last, kind)) = self.last_codec
+            && last == codec
+        {
+            return Some(kind);
+        }
+        let kind = self.find_payload_type(codec)?;
+        self.last_codec = Some((codec, kind));
+        Some(kind)
+    }
+
+    fn find_payload_type(&self, codec: Codec) -> Option<PayloadType> {
         let exact = self.payload_types.iter().find(|kind| kind.codec == codec);
         let similar = || {
             if codec == Codec::Red {
@@ -391,6 +405,11 @@ impl OutboundTrack {
     /// Whether the client cannot take the picture yet.
     pub(crate) fn is_held(&self) -> bool {
         self.held_until.is_some()
+    }
+
+    /// Whether packets flow, and nothing is waited for.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.is_held() && self.selector.wants_key_frame().is_none()
     }
 
     /// Hold the picture back no longer than it need be.

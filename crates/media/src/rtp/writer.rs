@@ -29,11 +29,13 @@ pub(crate) fn write_header(
     );
     debug_assert!(extensions.iter().all(is_writable), "{extensions:?}");
     let has_extensions = extensions.iter().any(is_writable);
-    buffer.push(if has_extensions { 0x90 } else { 0x80 });
-    buffer.push(u8::from(header.marker) << 7 | header.payload_type & 0x7f);
-    buffer.extend_from_slice(&header.sequence_number.to_be_bytes());
-    buffer.extend_from_slice(&header.timestamp.to_be_bytes());
-    buffer.extend_from_slice(&header.ssrc.to_be_bytes());
+    let mut fixed = [0; 12];
+    fixed[0] = if has_extensions { 0x90 } else { 0x80 };
+    fixed[1] = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
+    fixed[2..4].copy_from_slice(&header.sequence_number.to_be_bytes());
+    fixed[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
+    fixed[8..].copy_from_slice(&header.ssrc.to_be_bytes());
+    buffer.extend_from_slice(&fixed);
     if has_extensions {
         write_extensions(buffer, extensions);
     }
