@@ -187,6 +187,7 @@ impl Turns {
                 engine.handle_datagram(now, from, to, datagram);
                 if engine.wants_flush() {
                     engine.flush(now, |transmit| sender.send(transmit));
+                    sender.finish();
                 }
             })?;
             if !received {
@@ -198,6 +199,7 @@ impl Turns {
         }
         let mut sender = self.udp.sender();
         self.engine.flush(now, |transmit| sender.send(transmit));
+        sender.finish();
         while let Some(event) = self.engine.poll_event() {
             // The node is gone only when the process ends.
             let _ = self.events.send(event);

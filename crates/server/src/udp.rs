@@ -1,15 +1,20 @@
 //! A media socket: receives and sends in batches, with the kernel's segmentation (GRO, GSO). It knows no
 //! packet's meaning.
 
+mod batch;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::AddAssign;
+use std::os::fd::AsRawFd;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+use batch::Batch;
 
 /// The most that GRO hands over at once.
 const BUFFER_BYTES: usize = 65_536;
@@ -47,6 +52,7 @@ pub(crate) struct Udp {
     state: UdpSocketState,
     buffers: Vec<u8>,
     queue: Queue,
+    batch: Batch,
     received: u64,
 }
 
@@ -55,6 +61,7 @@ pub(crate) struct Sender<'a> {
     socket: &'a UdpSocket,
     state: &'a UdpSocketState,
     queue: &'a mut Queue,
+    batch: &'a mut Batch,
 }
 
 /// What the kernel had no room for, in order; and what was sent so far.
@@ -120,6 +127,7 @@ impl Udp {
             state,
             buffers: vec![0; BATCH_SIZE * BUFFER_BYTES],
             queue: Queue::default(),
+            batch: Batch::new(),
             received: 0,
         })
     }
@@ -160,6 +168,7 @@ impl Udp {
             socket: &self.socket,
             state: &self.state,
             queue: &mut self.queue,
+            batch: &mut self.batch,
         };
         for (buffer, meta) in self
             .buffers
@@ -181,6 +190,7 @@ impl Udp {
             socket: &self.socket,
             state: &self.state,
             queue: &mut self.queue,
+            batch: &mut self.batch,
         }
     }
 
@@ -194,7 +204,8 @@ impl Udp {
 }
 
 impl Sender<'_> {
-    /// Send a run of datagrams, or keep it until there is room.
+    /// Send a run of datagrams, or keep it until there is room. What is small and alone waits for others: `finish`
+    /// ends the wait.
     pub(crate) fn send(&mut self, transmit: media::Transmit<'_>) {
         let media::Transmit {
             to,
@@ -202,6 +213,14 @@ impl Sender<'_> {
             contents,
             segment_size,
         } = transmit;
+        if Batch::is_for(contents, segment_size) {
+            if !self.batch.has_room(from) {
+                self.finish();
+            }
+            return self.batch.push(to, from, contents);
+        }
+        // One destination's packets stay in order.
+        self.finish();
         if self.queue.waiting.is_empty() {
             let sent_bytes = self.try_send(to, from, contents, segment_size);
             if sent_bytes < contents.len() {
@@ -212,6 +231,32 @@ impl Sender<'_> {
             // Behind those that wait: one destination's packets stay in order.
             self.queue.keep(to, from, contents, segment_size);
         }
+    }
+
+    /// Send what waits for others.
+    pub(crate) fn finish(&mut self) {
+        let mut done = 0;
+        while done < self.batch.len() && self.queue.waiting.is_empty() {
+            let send = || self.batch.send(self.socket.as_raw_fd(), done);
+            match self.socket.try_io(Interest::WRITABLE, send) {
+                Ok(sent) => {
+                    self.queue.statistics.sent += sent as u64;
+                    self.queue.statistics.send_calls += 1;
+                    done += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // It is the first one's error: the others may go.
+                Err(error) => {
+                    tracing::trace!(%error, "a datagram cannot be sent");
+                    self.queue.statistics.failed += 1;
+                    done += 1;
+                }
+            }
+        }
+        for (to, contents) in self.batch.rest(done) {
+            self.queue.keep(to, self.batch.from(), contents, None);
+        }
+        self.batch.clear();
     }
 
     /// Send what waits, as far as there is room.
@@ -350,6 +395,7 @@ mod tests {
         let (mut a, mut b, to) = pair().await;
         a.sender().send(transmit(to, b"aaaabbbbcc", Some(4)));
         a.sender().send(transmit(to, b"dddddd", None));
+        a.sender().finish();
         let expected = ["aaaa", "bbbb", "cc", "dddddd"].map(|text| text.as_bytes().to_vec());
         assert_eq!(received(&mut b, 4).await, expected);
         assert_eq!((a.statistics().sent, b.statistics().received), (4, 4));
@@ -383,6 +429,7 @@ mod tests {
 
         a.queue.keep(to, None, b"first", None);
         a.sender().send(transmit(to, b"second", None));
+        a.sender().finish();
         assert_eq!(a.statistics().waiting, 2, "nothing overtakes what waits");
         a.sender().send_waiting();
         assert_eq!(
@@ -390,5 +437,50 @@ mod tests {
             [b"first".to_vec(), b"second".to_vec()]
         );
         assert_eq!((a.statistics().waiting, a.queue.waiting_bytes), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn single_datagrams_go_out_in_one_call_and_in_order_with_runs() {
+        let (mut a, mut b, to) = pair().await;
+        let (_, mut c, other) = pair().await;
+        let mut sender = a.sender();
+        for number in 0..100u8 {
+            sender.send(transmit(to, &[number; 40], None));
+            sender.send(transmit(other, &[number; 41], None));
+        }
+        sender.send(transmit(to, b"aaaabbbb", Some(4)));
+        sender.send(transmit(to, b"last", None));
+        sender.finish();
+        let mut expected: Vec<_> = (0..100u8).map(|number| vec![number; 40]).collect();
+        expected.extend([b"aaaa".to_vec(), b"bbbb".to_vec(), b"last".to_vec()]);
+        assert_eq!(received(&mut b, 103).await, expected);
+        let expected: Vec<_> = (0..100u8).map(|number| vec![number; 41]).collect();
+        assert_eq!(received(&mut c, 100).await, expected);
+        assert_eq!(a.statistics().sent, 203);
+        if a.state.max_gso_segments() > 1 {
+            // 200 in batches of 64, the run, and the last one.
+            assert_eq!(a.statistics().send_calls, 6);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_datagram_goes_out_from_the_address_it_is_to_come_from() {
+        let a = Udp::new(bind("0.0.0.0:0".parse().unwrap(), 65_536).unwrap()).unwrap();
+        let (_, mut b, to) = pair().await;
+        let mut a = a;
+        a.socket.writable().await.unwrap();
+        let from: IpAddr = "127.0.0.9".parse().unwrap();
+        a.sender().send(media::Transmit {
+            from: Some(from),
+            ..transmit(to, b"hello", None)
+        });
+        a.sender().finish();
+        let mut sources = Vec::new();
+        while sources.is_empty() {
+            b.ready().await.unwrap();
+            b.receive(|_, source, _, _| sources.push(source.ip()))
+                .unwrap();
+        }
+        assert_eq!(sources, [from]);
     }
 }
