@@ -17,7 +17,7 @@ export const CHROMIUM_FLAGS = [
 ];
 
 /** A hung system is called so after this time. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 90_000;
 
 const executable = () => process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium"]).toString().trim();
 
