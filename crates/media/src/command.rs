@@ -71,4 +71,46 @@ pub enum Command {
         /// The track.
         track: TrackId,
     },
+    /// Pass a published track on to another engine of this process as well, packet by packet (`Batch`).
+    Relay {
+        /// The track.
+        track: TrackId,
+        /// The other engine's `Config::worker`.
+        to: u8,
+    },
+    /// Pass a track on to another engine no longer. Passed over when the track is gone.
+    StopRelay {
+        /// The track.
+        track: TrackId,
+        /// The other engine's `Config::worker`.
+        to: u8,
+    },
+    /// A track that a peer of another engine publishes, and whose packets that one passes on: it can be
+    /// subscribed to like any other.
+    OpenRelayedTrack {
+        /// The track.
+        track: TrackId,
+        /// Whose it is.
+        participant: ParticipantId,
+        /// Audio or video.
+        kind: TrackKind,
+        /// Forward nothing of it.
+        muted: bool,
+        /// The publisher's.
+        data_group: u64,
+        /// The other engine's `Config::worker`.
+        from: u8,
+    },
+    /// A relayed track is no more here; its subscriptions end.
+    CloseRelayedTrack {
+        /// The track.
+        track: TrackId,
+    },
+    /// Peers of a data group are on these engines as well, for now.
+    SetDataWorkers {
+        /// The group.
+        data_group: u64,
+        /// Their `Config::worker`. Empty: they are all here.
+        workers: Vec<u8>,
+    },
 }

@@ -12,7 +12,9 @@ use slab::Slab;
 use crate::delivery::Desk;
 use crate::demux::{self, AddressBook};
 use crate::feedback::FeedbackDesk;
+use crate::inbound::track::Publisher;
 use crate::inbound::{Loudest, Track};
+use crate::link::Links;
 use crate::negotiation;
 use crate::peer::Peer;
 use crate::router::Router;
@@ -26,6 +28,7 @@ use crate::{Command, Config, Event, Transmit};
 mod commands;
 mod data;
 mod invariants;
+mod relay;
 
 /// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
 const TICK: Duration = Duration::from_millis(20);
@@ -58,6 +61,10 @@ pub struct Engine {
     data_groups: HashMap<u64, Vec<usize>>,
     /// Of each room, by the number of its data group, which of its sounds are heard.
     loudest: HashMap<u64, Loudest>,
+    /// The other engines that have peers of a group.
+    data_workers: HashMap<u64, Vec<u8>>,
+    /// What waits for other engines.
+    links: Links,
     addresses: AddressBook,
     events: VecDeque<Event>,
     /// Peers with something in their outboxes.
@@ -92,6 +99,8 @@ impl Engine {
             track_places: HashMap::new(),
             data_groups: HashMap::new(),
             loudest: HashMap::new(),
+            data_workers: HashMap::new(),
+            links: Links::default(),
             addresses: AddressBook::default(),
             events: VecDeque::new(),
             dirty: Vec::new(),
@@ -261,15 +270,27 @@ impl Engine {
 
     /// A new subscriber does not wait for the next tick: each of its milliseconds is one without a picture.
     fn ask_for_key_frames(&mut self, now: Instant, place: usize) {
-        let tracks = self.peers[place]
-            .outbound
-            .iter()
-            .map(|outbound| outbound.track);
-        let mut publishers: Vec<usize> = tracks.map(|track| self.tracks[track].publisher).collect();
+        let outbound = self.peers[place].outbound.iter();
+        let tracks: Vec<usize> = outbound.map(|outbound| outbound.track).collect();
+        let mut publishers = Vec::new();
+        for track in tracks {
+            match self.tracks[track].publisher {
+                Publisher::Here(publisher) => publishers.push(publisher),
+                Publisher::Elsewhere(_) => relay::look_after(self, now, track),
+            }
+        }
         publishers.sort_unstable();
         publishers.dedup();
         for publisher in publishers {
             self.look_after_publisher(now, publisher);
+        }
+    }
+
+    /// What is due of a track, wherever its publisher is.
+    fn look_after_track(&mut self, now: Instant, index: usize) {
+        match self.tracks[index].publisher {
+            Publisher::Here(place) => self.look_after_publisher(now, place),
+            Publisher::Elsewhere(_) => relay::look_after(self, now, index),
         }
     }
 
@@ -311,12 +332,22 @@ impl Engine {
                 statistics,
             }
             .handle(place, &datagram[..length])?;
+            relay::tell_clocks(self, now, place);
             self.ask_for_key_frames(now, place);
             return Ok(());
         }
         let length = transport.open_rtp(datagram)?;
         transport.ice.note_consent(now, path);
-        let mut router = Router {
+        let result = self.router(now).route(place, &datagram[..length]);
+        // What is asked for again 20 ms sooner is a picture that does not stand still.
+        if std::mem::take(&mut self.peers[place].misses_packets) {
+            self.look_after_publisher(now, place);
+        }
+        result
+    }
+
+    fn router(&mut self, now: Instant) -> Router<'_> {
+        Router {
             now,
             peers: &mut self.peers,
             tracks: &mut self.tracks,
@@ -324,15 +355,10 @@ impl Engine {
             events: &mut self.events,
             turn: &mut self.turn,
             loudest: &mut self.loudest,
+            links: &mut self.links,
             inbound_ssrcs: self.config.limits.inbound_ssrcs,
             scratch: &mut self.scratch,
-        };
-        let result = router.route(place, &datagram[..length]);
-        // What is asked for again 20 ms sooner is a picture that does not stand still.
-        if std::mem::take(&mut self.peers[place].misses_packets) {
-            self.look_after_publisher(now, place);
         }
-        result
     }
 
     /// Do what a command asks.
@@ -359,6 +385,7 @@ impl Engine {
                 self.serve(now, place, |engine| engine.look_after(now, place));
             }
         }
+        relay::look_after_all(self, now);
     }
 
     fn look_after(&mut self, now: Instant, place: usize) {
@@ -517,10 +544,14 @@ impl Engine {
             .iter()
             .filter(|(_, peer)| peer.transport.is_connected())
             .count();
+        let is_relayed = |track: &Track| matches!(track.publisher, Publisher::Elsewhere(_));
+        let tracks = self.tracks.iter();
+        let relayed = tracks.filter(|(_, track)| is_relayed(track)).count();
         Statistics {
             peers_connected: connected as u64,
             peers_connecting: (self.peers.len() - connected) as u64,
-            tracks: self.tracks.len() as u64,
+            tracks: (self.tracks.len() - relayed) as u64,
+            relayed_tracks: relayed as u64,
             subscriptions: self
                 .peers
                 .iter()

@@ -10,8 +10,9 @@ use crate::codec::Codec;
 use crate::event::Event;
 use crate::extension::Extension;
 use crate::forwarded::Kept;
-use crate::inbound::track::Payload;
+use crate::inbound::track::{Payload, Publisher};
 use crate::inbound::{Arrival, Hearing, Loudest, Track};
+use crate::link::{Links, RelayedPacket};
 use crate::peer::{Peer, Stream};
 use crate::rtp::codec::is_key_frame_start;
 use crate::rtp::packet::Packet;
@@ -27,6 +28,7 @@ pub(crate) struct Router<'a> {
     pub(crate) events: &'a mut VecDeque<Event>,
     pub(crate) turn: &'a mut Turn,
     pub(crate) loudest: &'a mut HashMap<u64, Loudest>,
+    pub(crate) links: &'a mut Links,
     pub(crate) inbound_ssrcs: usize,
     /// For packets taken out of their retransmission.
     pub(crate) scratch: &'a mut Vec<u8>,
@@ -154,53 +156,98 @@ impl Router<'_> {
         else {
             return Ok(());
         };
-        if arrival == Arrival::AfterGap {
-            self.peers[track.publisher].misses_packets = true;
+        if let (Arrival::AfterGap, Publisher::Here(place)) = (arrival, track.publisher) {
+            self.peers[place].misses_packets = true;
         }
         track.clock_layer.get_or_insert(stream.layer);
         if arrival == Arrival::Recovered {
             self.statistics.inbound_retransmissions += u64::from(stream.is_rtx);
         }
-        let dependency = track.extensions.id(Extension::DependencyDescriptor);
-        if let Some(descriptor) = dependency.and_then(|id| packet.extension(id)) {
-            layer.on_dependency(sequence, descriptor);
-        }
-        let starts_key_frame = is_key_frame_start(codec, packet.payload);
-        if starts_key_frame {
-            layer.on_key_frame_start(self.now, sequence, packet.timestamp);
-        }
-        if track.muted {
-            return Ok(());
-        }
-        if track.kind == TrackKind::Audio {
-            let level = track
-                .extensions
-                .id(Extension::AudioLevel)
-                .and_then(|id| packet.extension(id)?.first().copied());
-            if let Some(change) = level.and_then(|level| track.speech.on_level(self.now, level)) {
-                self.events.push_back(Event::Speaking {
-                    track: track.id,
-                    level: change,
-                });
-            }
-            if !self.hear(stream, packet.timestamp, sequence, level) {
-                return Err(DropReason::Unheard);
-            }
-        }
-        let track = &mut self.tracks[stream.track];
         let kept = Kept {
             layer: stream.layer,
             sequence,
             arrival: self.now,
         };
-        self.turn.note(self.peers, stream.track, track, kept);
+        if !track.relays.is_empty() {
+            self.statistics.relayed_packets += track.relays.len() as u64;
+            let packet = RelayedPacket::new(track, kept, false);
+            self.links.push_packet(&track.relays, packet, plain);
+        }
+        self.pass_on(stream.track, kept, codec, packet)
+    }
+
+    /// A packet that the publisher's engine passes on: keep it, note it for its subscribers.
+    pub(crate) fn accept_relayed(
+        &mut self,
+        place: usize,
+        relayed: &RelayedPacket,
+        plain: &[u8],
+    ) -> Result<(), DropReason> {
+        let packet = Packet::parse(plain).ok_or(DropReason::Malformed)?;
+        let track = &mut self.tracks[place];
+        let Some(Payload::Media { codec, .. }) = track.payload(packet.payload_type) else {
+            return Err(DropReason::UnknownSsrc);
+        };
+        let kept = relayed.kept;
+        let layer = track.layers.get_mut(kept.layer);
+        let layer = layer.ok_or(DropReason::UnknownSsrc)?;
+        let (arrival, is_shown_again) = (kept.arrival, relayed.is_shown_again);
+        if !layer.on_relayed(arrival, kept.sequence, &packet, plain, is_shown_again) {
+            return Ok(());
+        }
+        track.clock_layer.get_or_insert(kept.layer);
+        self.pass_on(place, kept, codec, &packet)
+    }
+
+    /// A packet that was not here before, and is kept: note it for its subscribers.
+    fn pass_on(
+        &mut self,
+        place: usize,
+        kept: Kept,
+        codec: Codec,
+        packet: &Packet<'_>,
+    ) -> Result<(), DropReason> {
+        let track = &mut self.tracks[place];
+        let layer = track.layers.get_mut(kept.layer);
+        let layer = layer.ok_or(DropReason::UnknownSsrc)?;
+        let dependency = track.extensions.id(Extension::DependencyDescriptor);
+        if let Some(descriptor) = dependency.and_then(|id| packet.extension(id)) {
+            layer.on_dependency(kept.sequence, descriptor);
+        }
+        if is_key_frame_start(codec, packet.payload) {
+            layer.on_key_frame_start(kept.arrival, kept.sequence, packet.timestamp);
+        }
+        if track.muted {
+            return Ok(());
+        }
+        if track.kind == TrackKind::Audio {
+            let level = self.listen(place, packet);
+            if !self.hear(place, kept, packet.timestamp, level) {
+                return Err(DropReason::Unheard);
+            }
+        }
+        self.turn
+            .note(self.peers, place, &mut self.tracks[place], kept);
         Ok(())
+    }
+
+    /// How loud a packet of sound is. Who speaks is told by the engine that has the publisher.
+    fn listen(&mut self, place: usize, packet: &Packet<'_>) -> Option<u8> {
+        let track = &mut self.tracks[place];
+        let id = track.extensions.id(Extension::AudioLevel)?;
+        let level = packet.extension(id)?.first().copied()?;
+        let change = track.speech.on_level(self.now, level);
+        if let (Some(level), Publisher::Here(_)) = (change, track.publisher) {
+            let track = track.id;
+            self.events.push_back(Event::Speaking { track, level });
+        }
+        Some(level)
     }
 
     /// Whether a packet of sound is among the loudest of its room. Of one that is so for the first time, its last
     /// moments are noted before it: what came while nobody listened.
-    fn hear(&mut self, stream: Stream, timestamp: u32, sequence: u64, level: Option<u8>) -> bool {
-        let track = &mut self.tracks[stream.track];
+    fn hear(&mut self, place: usize, packet: Kept, timestamp: u32, level: Option<u8>) -> bool {
+        let track = &mut self.tracks[place];
         let Some(voice) = &mut track.voice else {
             return true;
         };
@@ -211,18 +258,19 @@ impl Router<'_> {
         if hearing == Hearing::Unheard {
             return false;
         }
+        let (layer, sequence) = (packet.layer, packet.sequence);
         let forwarded = voice.forwarded;
         voice.forwarded = forwarded.max(sequence);
         if hearing == Hearing::Begins {
             track.stint = track.stint.wrapping_add(1);
-            let missed = track.layers[stream.layer].last_moments(sequence, timestamp, forwarded);
+            let missed = track.layers[layer].last_moments(sequence, timestamp, forwarded);
             for sequence in missed {
                 let kept = Kept {
-                    layer: stream.layer,
+                    layer,
                     sequence,
                     arrival: self.now,
                 };
-                self.turn.note(self.peers, stream.track, track, kept);
+                self.turn.note(self.peers, place, track, kept);
             }
         }
         true

@@ -9,6 +9,8 @@ pub struct Statistics {
     pub peers_connected: u64,
     /// Published tracks.
     pub tracks: u64,
+    /// Tracks of other engines' publishers, whose packets come from there.
+    pub relayed_tracks: u64,
     /// Subscriptions that have a media section.
     pub subscriptions: u64,
     /// RTP packets received and accepted.
@@ -31,6 +33,8 @@ pub struct Statistics {
     pub outbound_retransmissions: u64,
     /// Packets received again from publishers that were missing.
     pub inbound_retransmissions: u64,
+    /// Packets passed on to other engines, counted once for each.
+    pub relayed_packets: u64,
     /// Data-channel messages relayed, counted once for each receiver.
     pub data_messages: u64,
     /// Datagrams and packets dropped, by reason.
@@ -101,6 +105,8 @@ reasons! {
     Data "data";
     /// A panic while serving a peer; the peer is ended.
     Panic "panic";
+    /// A packet for another engine that does not keep up, or of a track that is no longer relayed there.
+    Link "link";
     /// A command for a peer or a track that is gone.
     StaleCommand "stale_command";
 }

@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) public_ip: Option<IpAddr>,
     /// 0: one for each core.
     pub(crate) workers: usize,
+    /// 0: a room never spills over.
+    pub(crate) room_peers_per_worker: usize,
     pub(crate) socket_buffer_bytes: usize,
     pub(crate) data_dir: PathBuf,
     /// `postgres://…`; `None`: SQLite, in `data_dir`.
@@ -110,6 +112,7 @@ impl Default for Config {
             udp_port: 7882,
             public_ip: None,
             workers: 0,
+            room_peers_per_worker: 200,
             socket_buffer_bytes: 4 * 1024 * 1024,
             data_dir: "data".into(),
             database_url: None,

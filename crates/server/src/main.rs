@@ -9,6 +9,7 @@ mod health;
 mod http;
 mod keeper;
 mod keys;
+mod link;
 mod listener;
 mod live_stream;
 mod logging;

@@ -4,20 +4,23 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use media::{Command, Engine, Event, Statistics};
+use media::{Batch, Command, Engine, Event, Statistics};
 use tokio::sync::mpsc;
 
-use crate::udp::{Udp, UdpStatistics};
+use crate::link::{LinkReceiver, LinkSender};
+use crate::udp::{Sender, Udp, UdpStatistics};
 
 /// Commands that may wait for a busy worker before the node waits too.
 const WAITING_COMMANDS: usize = 4_096;
 /// Of one turn, so that neither commands nor datagrams starve the other, or the timers.
 const COMMANDS_OF_A_TURN: usize = 256;
 const BATCHES_OF_A_TURN: usize = 64;
+const LINK_BATCHES_OF_A_TURN: usize = 64;
 /// How old the numbers on /metrics may be.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -26,6 +29,10 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct WorkerStatistics {
     pub(crate) engine: Statistics,
     pub(crate) udp: UdpStatistics,
+    /// How much of its time the worker was at work lately.
+    pub(crate) busy_percent: u64,
+    /// Bytes from other workers that wait for this one.
+    pub(crate) link_waiting_bytes: u64,
 }
 
 impl AddAssign for WorkerStatistics {
@@ -45,18 +52,54 @@ impl AddAssign for WorkerStatistics {
         sum.outbound_key_frame_requests += other_engine.outbound_key_frame_requests;
         sum.inbound_retransmissions += other_engine.inbound_retransmissions;
         sum.outbound_retransmissions += other_engine.outbound_retransmissions;
+        sum.relayed_tracks += other_engine.relayed_tracks;
+        sum.relayed_packets += other_engine.relayed_packets;
         sum.data_messages += other_engine.data_messages;
         for (sum, other) in sum.dropped.iter_mut().zip(other_engine.dropped) {
             *sum += other;
         }
         self.udp += other.udp;
+        self.busy_percent += other.busy_percent;
+        self.link_waiting_bytes += other.link_waiting_bytes;
     }
+}
+
+/// A running worker, as the node knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerHandle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    busy_percent: Arc<AtomicU8>,
+}
+
+impl WorkerHandle {
+    /// A worker that does nothing, for tests of the node.
+    #[cfg(test)]
+    pub(crate) fn idle(commands: mpsc::Sender<Command>) -> Self {
+        let busy_percent = Arc::default();
+        Self {
+            commands,
+            busy_percent,
+        }
+    }
+
+    /// How much of its time it was at work lately, in percent.
+    pub(crate) fn busy_percent(&self) -> u8 {
+        self.busy_percent.load(Relaxed)
+    }
+}
+
+/// The ways between a worker and the others.
+#[derive(Debug)]
+pub(crate) struct WorkerLinks {
+    /// By a worker's number, its own included.
+    pub(crate) senders: Vec<LinkSender>,
+    pub(crate) receiver: LinkReceiver,
 }
 
 /// A running worker, as the others see it.
 #[derive(Debug)]
 pub(crate) struct MediaWorker {
-    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) handle: WorkerHandle,
     statistics: Arc<Mutex<WorkerStatistics>>,
 }
 
@@ -71,6 +114,7 @@ impl MediaWorker {
         socket: UdpSocket,
         candidates: Vec<SocketAddr>,
         limits: media::Limits,
+        links: WorkerLinks,
         events: mpsc::UnboundedSender<Event>,
     ) -> anyhow::Result<Self> {
         let (commands, receiver) = mpsc::channel(WAITING_COMMANDS);
@@ -81,15 +125,25 @@ impl MediaWorker {
             limits,
         };
         let engine = Engine::new(Instant::now(), config).context("a media engine")?;
-        let thread_statistics = statistics.clone();
+        let handle = WorkerHandle {
+            commands,
+            busy_percent: Arc::default(),
+        };
+        let turns = Turns {
+            engine,
+            commands: receiver,
+            events,
+            links,
+            statistics: statistics.clone(),
+            statistics_at: Instant::now(),
+            busy: Duration::ZERO,
+            busy_percent: handle.busy_percent.clone(),
+        };
         std::thread::Builder::new()
             .name(format!("media-{number}"))
-            .spawn(move || live(engine, socket, receiver, events, thread_statistics))
+            .spawn(move || live(turns, socket))
             .context("a thread for media")?;
-        Ok(Self {
-            commands,
-            statistics,
-        })
+        Ok(Self { handle, statistics })
     }
 
     /// What was counted until lately.
@@ -103,30 +157,12 @@ impl MediaWorker {
 
 /// A worker's whole life. Without one of its workers a server is no use to half of its rooms and does not
 /// know it: then it ends, and whatever started it starts it again.
-fn live(
-    engine: Engine,
-    socket: UdpSocket,
-    commands: mpsc::Receiver<Command>,
-    events: mpsc::UnboundedSender<Event>,
-    statistics: Arc<Mutex<WorkerStatistics>>,
-) {
+fn live(turns: Turns, socket: UdpSocket) {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
-            let udp = Udp::new(socket)?;
-            Turns {
-                engine,
-                udp,
-                commands,
-                events,
-                statistics,
-                statistics_due: Instant::now(),
-            }
-            .run()
-            .await
-        })
+        runtime.block_on(async { turns.run(Udp::new(socket)?).await })
     };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
         Ok(Ok(())) => return,
@@ -141,87 +177,123 @@ fn live(
 
 struct Turns {
     engine: Engine,
-    udp: Udp,
     commands: mpsc::Receiver<Command>,
     events: mpsc::UnboundedSender<Event>,
+    links: WorkerLinks,
     statistics: Arc<Mutex<WorkerStatistics>>,
-    statistics_due: Instant,
+    /// When they were copied last, and how long the turns since then took.
+    statistics_at: Instant,
+    busy: Duration,
+    busy_percent: Arc<AtomicU8>,
+}
+
+/// Why a turn begins.
+enum Wake {
+    Command(Command),
+    Batch(Batch),
+    /// Datagrams have come, or something is due.
+    Other,
 }
 
 /// Nobody is left who could command.
 struct Deserted;
 
 impl Turns {
-    async fn run(mut self) -> io::Result<()> {
+    async fn run(mut self, mut udp: Udp) -> io::Result<()> {
         loop {
-            let Ok(command) = self.wait().await? else {
+            let Ok(wake) = self.wait(&udp).await? else {
                 return Ok(());
             };
-            self.turn(command)?;
+            let now = Instant::now();
+            self.turn(now, wake, &mut udp)?;
+            self.busy += now.elapsed();
+            self.copy_statistics(now, &udp);
         }
     }
 
-    /// Until there is something to do; a command if that is what there is.
-    async fn wait(&mut self) -> io::Result<Result<Option<Command>, Deserted>> {
-        let due = self
-            .engine
-            .poll_timeout()
-            .map_or(self.statistics_due, |due| due.min(self.statistics_due));
+    /// Until there is something to do; a command or a batch if that is what there is.
+    async fn wait(&mut self, udp: &Udp) -> io::Result<Result<Wake, Deserted>> {
+        let due = self.statistics_at + STATISTICS_INTERVAL;
+        let due = self.engine.poll_timeout().map_or(due, |at| at.min(due));
         tokio::select! {
-            command = self.commands.recv() => Ok(command.map(Some).ok_or(Deserted)),
-            ready = self.udp.ready() => ready.map(|()| Ok(None)),
-            () = tokio::time::sleep_until(due.into()) => Ok(Ok(None)),
+            command = self.commands.recv() => Ok(command.map(Wake::Command).ok_or(Deserted)),
+            batch = self.links.receiver.recv() => Ok(Ok(Wake::Batch(batch))),
+            ready = udp.ready() => ready.map(|()| Ok(Wake::Other)),
+            () = tokio::time::sleep_until(due.into()) => Ok(Ok(Wake::Other)),
         }
     }
 
-    fn turn(&mut self, command: Option<Command>) -> io::Result<()> {
-        let now = Instant::now();
-        self.udp.sender().send_waiting();
+    fn turn(&mut self, now: Instant, wake: Wake, udp: &mut Udp) -> io::Result<()> {
+        udp.sender().send_waiting();
+        let (command, batch) = match wake {
+            Wake::Command(command) => (Some(command), None),
+            Wake::Batch(batch) => (None, Some(batch)),
+            Wake::Other => (None, None),
+        };
+        let engine = &mut self.engine;
+        let senders = &self.links.senders;
         let more = std::iter::from_fn(|| self.commands.try_recv().ok());
         for command in command.into_iter().chain(more).take(COMMANDS_OF_A_TURN) {
-            self.engine.handle_command(now, command);
+            engine.handle_command(now, command);
+        }
+        let more = std::iter::from_fn(|| self.links.receiver.try_recv());
+        for batch in batch.into_iter().chain(more).take(LINK_BATCHES_OF_A_TURN) {
+            let mut sender = udp.sender();
+            let flush = |engine: &mut Engine| flush(now, engine, senders, &mut sender);
+            engine.handle_batch(now, &batch, flush);
         }
         for _ in 0..BATCHES_OF_A_TURN {
-            let engine = &mut self.engine;
-            let received = self.udp.receive(|sender, from, to, datagram| {
+            let received = udp.receive(|sender, from, to, datagram| {
                 engine.handle_datagram(now, from, to, datagram);
                 if engine.wants_flush() {
-                    engine.flush(now, |transmit| sender.send(transmit));
-                    sender.finish();
+                    flush(now, engine, senders, sender);
                 }
             })?;
             if !received {
                 break;
             }
         }
-        if self.engine.poll_timeout().is_some_and(|due| due <= now) {
-            self.engine.handle_timeout(now);
+        if engine.poll_timeout().is_some_and(|due| due <= now) {
+            engine.handle_timeout(now);
         }
-        let mut sender = self.udp.sender();
-        self.engine.flush(now, |transmit| sender.send(transmit));
-        sender.finish();
-        while let Some(event) = self.engine.poll_event() {
+        flush(now, engine, senders, &mut udp.sender());
+        while let Some(event) = engine.poll_event() {
             // The node is gone only when the process ends.
             let _ = self.events.send(event);
         }
-        self.copy_statistics(now);
         Ok(())
     }
 
-    fn copy_statistics(&mut self, now: Instant) {
-        if now < self.statistics_due {
+    fn copy_statistics(&mut self, now: Instant, udp: &Udp) {
+        let passed = now.saturating_duration_since(self.statistics_at);
+        if passed < STATISTICS_INTERVAL {
             return;
         }
-        self.statistics_due = now + STATISTICS_INTERVAL;
+        self.statistics_at = now;
+        let busy = std::mem::take(&mut self.busy).as_micros() * 100 / passed.as_micros().max(1);
+        let busy = busy.min(100) as u8;
+        self.busy_percent.store(busy, Relaxed);
         let statistics = WorkerStatistics {
             engine: self.engine.statistics(),
-            udp: self.udp.statistics(),
+            udp: udp.statistics(),
+            busy_percent: busy.into(),
+            link_waiting_bytes: self.links.receiver.waiting_bytes() as u64,
         };
         *self
             .statistics
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = statistics;
     }
+}
+
+/// Send what waits: to the other workers first, so that they are at work while this one sends.
+fn flush(now: Instant, engine: &mut Engine, links: &[LinkSender], udp: &mut Sender<'_>) {
+    engine.flush_links(|worker, batch| match links.get(usize::from(worker)) {
+        Some(link) => link.send(batch),
+        None => Err(batch),
+    });
+    engine.flush(now, |transmit| udp.send(transmit));
+    udp.finish();
 }
 
 #[cfg(test)]
@@ -252,6 +324,8 @@ mod tests {
             outbound_key_frame_requests: 1,
             outbound_retransmissions: 1,
             inbound_retransmissions: 1,
+            relayed_tracks: 1,
+            relayed_packets: 1,
             data_messages: 1,
             ..Statistics::default()
         };
@@ -264,7 +338,12 @@ mod tests {
             overflowed: 1,
             failed: 1,
         };
-        let one = WorkerStatistics { engine, udp };
+        let one = WorkerStatistics {
+            engine,
+            udp,
+            busy_percent: 1,
+            link_waiting_bytes: 1,
+        };
         let mut sum = one;
         sum += one;
         assert!(

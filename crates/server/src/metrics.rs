@@ -73,6 +73,7 @@ table! {
     webhook_deliveries: IntCounterVec, "plenum_webhook_deliveries_total", ["result"], "Attempts to deliver an event to a webhook, by result: delivered, failed (and tried again later) or given_up.";
     peers: IntGaugeVec, "plenum_peers", ["state"], "Peer connections, by state: connecting (ICE and DTLS are not done) or connected.";
     tracks: IntGauge, "plenum_tracks", [], "Published tracks that have a media section.";
+    relayed_tracks: IntGauge, "plenum_relayed_tracks", [], "Tracks that one media worker gets from another, for a room on several.";
     subscriptions: IntGauge, "plenum_subscriptions", [], "Tracks that are forwarded, counted once for each receiver.";
     inbound_packets: IntCounter, "plenum_inbound_packets_total", [], "RTP packets received and accepted.";
     inbound_bytes: IntCounter, "plenum_inbound_bytes_total", [], "Bytes of the RTP packets received and accepted, decrypted, headers included.";
@@ -84,6 +85,9 @@ table! {
     outbound_key_frame_requests: IntCounter, "plenum_outbound_key_frame_requests_total", [], "Key-frame requests (PLI) to publishers.";
     inbound_retransmissions: IntCounter, "plenum_inbound_retransmissions_total", [], "Packets that were missing and that publishers sent again.";
     outbound_retransmissions: IntCounter, "plenum_outbound_retransmissions_total", [], "Packets sent again to subscribers.";
+    relayed_packets: IntCounter, "plenum_relayed_packets_total", [], "RTP packets passed from one media worker to another, counted once for each that gets them.";
+    link_waiting: IntGauge, "plenum_link_waiting_bytes", [], "Bytes that wait for media workers on their way from others.";
+    worker_busy: IntGaugeVec, "plenum_worker_busy_percent", ["worker"], "How much of its time a media worker was at work, over the last second.";
     data_messages: IntCounter, "plenum_data_messages_total", [], "Data-channel messages relayed, counted once for each receiver.";
     dropped: IntCounterVec, "plenum_dropped_total", ["reason"], "Datagrams, packets and commands dropped by the media plane, by reason.";
     udp_received: IntCounter, "plenum_udp_received_datagrams_total", [], "Datagrams received on the media ports.";
@@ -178,7 +182,10 @@ impl Metrics {
     fn take_over(&self, workers: impl IntoIterator<Item = WorkerStatistics>) {
         let mut total = WorkerStatistics::default();
         let mut dropped = [0u64; DropReason::ALL.len()];
-        for worker in workers {
+        for (number, worker) in workers.into_iter().enumerate() {
+            self.worker_busy
+                .with_label_values(&[&number.to_string()])
+                .set(as_gauge(worker.busy_percent));
             total += worker;
             for (sum, &reason) in dropped.iter_mut().zip(DropReason::ALL) {
                 *sum += worker.engine.dropped_for(reason);
@@ -192,6 +199,8 @@ impl Metrics {
             .with_label_values(&["connected"])
             .set(as_gauge(engine.peers_connected));
         self.tracks.set(as_gauge(engine.tracks));
+        self.relayed_tracks.set(as_gauge(engine.relayed_tracks));
+        self.link_waiting.set(as_gauge(total.link_waiting_bytes));
         self.subscriptions.set(as_gauge(engine.subscriptions));
         self.udp_waiting.set(as_gauge(udp.waiting));
         for (counter, total) in [
@@ -217,6 +226,7 @@ impl Metrics {
                 &self.outbound_retransmissions,
                 engine.outbound_retransmissions,
             ),
+            (&self.relayed_packets, engine.relayed_packets),
             (&self.data_messages, engine.data_messages),
             (&self.udp_received, udp.received),
             (&self.udp_sent, udp.sent),

@@ -5,7 +5,9 @@ mod askers;
 mod commits;
 mod connections;
 mod guard;
+mod media_plane;
 mod perform;
+mod relays;
 mod translate;
 
 use std::sync::Arc;
@@ -21,11 +23,12 @@ use self::askers::Askers;
 use self::commits::Commits;
 use self::connections::Connections;
 use self::guard::{Guard, caught};
+use self::media_plane::MediaPlane;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::media_worker::WorkerHandle;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::placement::Placement;
 
 /// What the node is asked.
 #[derive(Debug)]
@@ -78,8 +81,8 @@ pub(crate) struct Node {
     commits: Commits<Outcome>,
     most_commits: usize,
     guard: Guard,
-    placement: Placement,
-    workers: Vec<mpsc::Sender<media::Command>>,
+    media: MediaPlane,
+    workers: Vec<WorkerHandle>,
     metrics: Arc<Metrics>,
     /// Asked to stop: told when everything is committed.
     stopping: Option<oneshot::Sender<()>>,
@@ -91,7 +94,7 @@ impl Node {
         clock: Clock,
         rooms: Rooms,
         writer: Writer,
-        workers: Vec<mpsc::Sender<media::Command>>,
+        workers: Vec<WorkerHandle>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let limits = &config.limits;
@@ -105,7 +108,7 @@ impl Node {
             commits: Commits::new(),
             most_commits: limits.waiting_commands,
             guard: Guard::new(&config.data_dir),
-            placement: Placement::new(workers.len()),
+            media: MediaPlane::new(workers.len(), config.room_peers_per_worker),
             workers,
             metrics,
             stopping: None,
@@ -251,7 +254,12 @@ impl Node {
             }
             media::Event::PeerEnded { peer, reason } => {
                 tracing::info!(%peer, reason, "media ended");
-                self.placement.close_peer(*peer);
+                let commands = self.media.peer_ended(*peer);
+                self.tell_workers(commands).await;
+            }
+            media::Event::PublicationRefused { track, .. } => {
+                let commands = self.media.track_ended(*track);
+                self.tell_workers(commands).await;
             }
             media::Event::OfferRefused { peer, reason } => {
                 tracing::info!(%peer, reason, "offer refused")
@@ -311,8 +319,8 @@ impl Node {
         tracing::error!(%room, fault, "the room is closed: this is a fault of Plenum's own");
         self.metrics.faults.inc();
         let now = self.now();
-        let (head, recent) = (self.rooms.log_head(room), self.rooms.recent_commands(room));
-        self.guard.write_down(now, room, head, &recent);
+        self.guard
+            .write_down(now, room, &self.rooms.recent_commands(room));
         let rooms = &mut self.rooms;
         match caught(|| rooms.close_faulty(now, room)) {
             Ok(effects) => self.perform(effects).await,

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use protocol::EndReason;
 use signaling::Rooms;
 use store::{Location, Settings, Store, Writer};
 use tokio::net::TcpListener;
@@ -19,7 +18,8 @@ use crate::config::{Config, DatabaseUrl};
 use crate::http::api::{Api, watch_live};
 use crate::http::{App, router};
 use crate::keys::{DEVELOPMENT_KEY, Keys, development_secret};
-use crate::media_worker::MediaWorker;
+use crate::link::{LinkReceiver, link};
+use crate::media_worker::{MediaWorker, WorkerLinks};
 use crate::metrics::Metrics;
 use crate::node::{Node, NodeCommand};
 use crate::rate::AddressRates;
@@ -50,17 +50,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let clock = Clock::start();
     let store = open_store(&config).await?;
     let stored = store.recover(clock.now()).await?;
-    metrics
-        .sessions_ended
-        .with_label_values(&[EndReason::ServerLost.as_str()])
-        .inc_by(stored.lost_sessions);
     let rooms = Rooms::restore(config.limits.signaling(), stored);
     let writer = Writer::start(store.clone(), move || clock.now());
     let writing = writer.monitor();
-    let to_workers = workers
-        .iter()
-        .map(|worker| worker.commands.clone())
-        .collect();
+    let to_workers = workers.iter().map(|worker| worker.handle.clone()).collect();
     let node_of_rooms = Node::new(&config, clock, rooms, writer, to_workers, metrics.clone());
     let mut node_task = tokio::spawn(node_of_rooms.run(commands, worker_events));
 
@@ -163,7 +156,9 @@ fn start_workers(
             .map_err(|error| udp_refusal(address, &error))?;
         sockets.push((number, socket));
     }
-    let start = |(number, socket): (u8, std::net::UdpSocket)| {
+    let links = (0..sockets.len()).map(|_| link(config.limits.link_bytes));
+    let (senders, receivers): (Vec<_>, Vec<_>) = links.unzip();
+    let start = |((number, socket), receiver): ((u8, std::net::UdpSocket), LinkReceiver)| {
         let candidates = candidates(config, socket.local_addr()?.port());
         tracing::info!(worker = number, ?candidates, "media");
         MediaWorker::start(
@@ -171,10 +166,14 @@ fn start_workers(
             socket,
             candidates,
             config.limits.media(),
+            WorkerLinks {
+                senders: senders.clone(),
+                receiver,
+            },
             events.clone(),
         )
     };
-    sockets.into_iter().map(start).collect()
+    sockets.into_iter().zip(receivers).map(start).collect()
 }
 
 fn udp_refusal(address: SocketAddr, error: &io::Error) -> anyhow::Error {

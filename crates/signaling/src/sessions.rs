@@ -156,9 +156,7 @@ impl Sessions {
         session.state = state;
         session.ended_at = Some(now);
         session.end_reason = Some(reason);
-        // The last, also if the clock was set back since the others ended.
-        self.over.push_back(session.clone());
-        self.forget_the_oldest();
+        self.remember(session.clone());
         session
     }
 
@@ -168,10 +166,6 @@ impl Sessions {
             .over
             .partition_point(|of| of.ended_at <= session.ended_at);
         self.over.insert(place, session);
-        self.forget_the_oldest();
-    }
-
-    fn forget_the_oldest(&mut self) {
         if self.over.len() > SESSIONS_REMEMBERED
             && let Some(forgotten) = self.over.pop_front()
         {

@@ -105,14 +105,12 @@ async fn recover(
     connection
         .execute("UPDATE server SET heartbeat_at = $1", values![now])
         .await?;
-    let lost_sessions = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
-    stored(connection, lost_sessions).await
+    stored(connection).await
 }
 
 /// What a server begins with.
-async fn stored(connection: &mut Connection, lost_sessions: u64) -> Result<Stored, Fault> {
+async fn stored(connection: &mut Connection) -> Result<Stored, Fault> {
     Ok(Stored {
-        lost_sessions,
         rooms: all(
             connection,
             concat!(
@@ -129,7 +127,7 @@ async fn stored(connection: &mut Connection, lost_sessions: u64) -> Result<Store
                 "SELECT ",
                 session_columns!(),
                 " FROM (SELECT sessions.*, row_number() OVER (PARTITION BY room, state = 'scheduled' \
-                 ORDER BY ended_at DESC, id DESC) AS place FROM sessions \
+                 ORDER BY created_at DESC, id DESC) AS place FROM sessions \
                  WHERE state = 'scheduled' OR key IS NOT NULL) AS sessions \
                  JOIN rooms ON rooms.id = sessions.room \
                  WHERE rooms.closed_at IS NULL AND (sessions.state = 'scheduled' OR sessions.place <= 16) \

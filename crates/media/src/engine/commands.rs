@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use protocol::{ParticipantId, PeerId, TrackId, TrackKind};
 
-use super::Engine;
-use crate::inbound::{Loudest, Track, track::Voice};
+use super::{Engine, relay};
+use crate::inbound::track::{Publisher, Voice};
+use crate::inbound::{Loudest, Track};
 use crate::negotiation;
 use crate::peer::Peer;
 use crate::statistics::DropReason;
@@ -33,6 +34,21 @@ pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
         Command::SetMuted { track, muted } => set_muted(engine, now, track, muted),
         Command::Subscribe { peer, track } => subscribe(engine, peer, track),
         Command::Unsubscribe { peer, track } => unsubscribe(engine, peer, track),
+        Command::Relay { track, to } => relay::begin(engine, now, track, to),
+        Command::StopRelay { track, to } => relay::stop(engine, track, to),
+        Command::OpenRelayedTrack {
+            track,
+            participant,
+            kind,
+            muted,
+            data_group,
+            from,
+        } => relay::open(engine, track, participant, kind, muted, data_group, from),
+        Command::CloseRelayedTrack { track } => relay::close(engine, track),
+        Command::SetDataWorkers {
+            data_group,
+            workers,
+        } => relay::set_data_workers(engine, data_group, workers),
     };
     if done.is_none() {
         engine.statistics.drop_for(DropReason::StaleCommand);
@@ -121,6 +137,7 @@ fn offer(engine: &mut Engine, now: Instant, id: PeerId, sdp: &str) -> Option<()>
             sdp,
             sections,
         });
+        relay::describe_tracks_of(engine, place);
         engine.prepare_pictures(now, place);
     });
     Some(())
@@ -139,23 +156,34 @@ fn publish(
         return None;
     }
     let participant = engine.peers[place].participant;
-    let index = engine
-        .tracks
-        .insert(Track::new(id, place, participant, kind, mid, muted));
+    let index = engine.tracks.insert(Track::new(
+        id,
+        Publisher::Here(place),
+        participant,
+        kind,
+        mid,
+        muted,
+    ));
     engine.track_places.insert(id, index);
-    if kind == TrackKind::Audio {
-        let room = engine.peers[place].data_group;
-        let places = engine.config.limits.audible_tracks;
-        let loudest = engine.loudest.entry(room);
-        let key = loudest.or_insert_with(|| Loudest::new(places)).add();
-        engine.tracks[index].voice = Some(Voice {
-            room,
-            key,
-            forwarded: 0,
-        });
-    }
+    give_voice(engine, index, engine.peers[place].data_group);
     engine.peers[place].tracks.push(index);
     Some(())
+}
+
+/// A track of sound has a place among those of its room.
+pub(super) fn give_voice(engine: &mut Engine, index: usize, room: u64) {
+    let track = &mut engine.tracks[index];
+    if track.kind != TrackKind::Audio {
+        return;
+    }
+    let places = engine.config.limits.audible_tracks;
+    let loudest = engine.loudest.entry(room);
+    let key = loudest.or_insert_with(|| Loudest::new(places)).add();
+    track.voice = Some(Voice {
+        room,
+        key,
+        forwarded: 0,
+    });
 }
 
 fn unpublish(engine: &mut Engine, peer: PeerId, id: TrackId) -> Option<()> {
@@ -181,7 +209,7 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
     {
         room.mute(voice.key);
     }
-    if muted && track.speech.stop() {
+    if muted && track.speech.stop() && matches!(track.publisher, Publisher::Here(_)) {
         engine.events.push_back(Event::Speaking {
             track: id,
             level: None,
@@ -192,7 +220,7 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
         upkeep::choose_layers(now, peer, &mut engine.tracks);
         upkeep::want_key_frames(peer, &mut engine.tracks);
     }
-    engine.look_after_publisher(now, engine.tracks[index].publisher);
+    engine.look_after_track(now, index);
     Some(())
 }
 
@@ -202,7 +230,7 @@ fn subscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
     let peer = &mut engine.peers[place];
     let track = &mut engine.tracks[index];
     let is_full = peer.outbound.len() + peer.unbound.len() >= engine.config.limits.subscriptions;
-    if track.publisher == place || track.wanted_by.contains(&place) || is_full {
+    if track.publisher == Publisher::Here(place) || track.wanted_by.contains(&place) || is_full {
         return None;
     }
     track.wanted_by.push(place);

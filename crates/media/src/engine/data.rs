@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Engine;
+use crate::link::Item;
 use crate::statistics::DropReason;
 use crate::transport::{DataMessage, MessageKind};
 
@@ -26,18 +27,31 @@ impl Engine {
         });
         payload.put_slice(&message.payload);
         let payload: Bytes = payload.freeze();
-        let group = self
-            .data_groups
-            .get(&sender.data_group)
-            .cloned()
-            .unwrap_or_default();
-        for place in group.into_iter().filter(|place| *place != from) {
-            match self.peers[place].transport.send_data(
-                now,
-                &message.label,
-                MessageKind::Binary,
-                &payload,
-            ) {
+        let group = sender.data_group;
+        for worker in self.data_workers.get(&group).into_iter().flatten() {
+            let item = Item::Data {
+                data_group: group,
+                label: message.label.clone(),
+                payload: payload.clone(),
+            };
+            self.links.push(*worker, item);
+        }
+        self.send_to_group(now, group, Some(from), &message.label, &payload);
+    }
+
+    /// A message, ready to be sent, to everybody of a group on this engine but one.
+    pub(super) fn send_to_group(
+        &mut self,
+        now: Instant,
+        group: u64,
+        but: Option<usize>,
+        label: &str,
+        payload: &Bytes,
+    ) {
+        let group = self.data_groups.get(&group).cloned().unwrap_or_default();
+        for place in group.into_iter().filter(|place| Some(*place) != but) {
+            let transport = &mut self.peers[place].transport;
+            match transport.send_data(now, label, MessageKind::Binary, payload) {
                 Ok(true) => {
                     self.statistics.data_messages += 1;
                     self.mark_dirty(place);

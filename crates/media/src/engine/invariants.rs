@@ -1,6 +1,7 @@
 //! What holds between any two inputs to an engine.
 
 use super::Engine;
+use crate::inbound::track::Publisher;
 
 impl Engine {
     /// Assert what must always hold. For tests.
@@ -13,7 +14,17 @@ impl Engine {
             self.peers.len()
         );
         for (index, track) in &self.tracks {
-            assert!(self.peers[track.publisher].tracks.contains(&index));
+            match track.publisher {
+                Publisher::Here(place) => assert!(self.peers[place].tracks.contains(&index)),
+                Publisher::Elsewhere(worker) => {
+                    assert!(worker != self.config.worker && track.relays.is_empty());
+                }
+            }
+            let mut relays = track.relays.clone();
+            relays.sort_unstable();
+            relays.dedup();
+            assert_eq!(relays.len(), track.relays.len(), "each packet crosses once");
+            assert!(!relays.contains(&self.config.worker));
             for subscriber in &track.subscribers {
                 let peer = &self.peers[subscriber.peer];
                 assert!(peer.outbound.iter().any(|outbound| outbound.ssrc == subscriber.ssrc && outbound.track == index));

@@ -23,6 +23,8 @@ const BOB: PeerId = PeerId::from_bits(2);
 const CAMERA: TrackId = TrackId::from_bits(11);
 const MICROPHONE: TrackId = TrackId::from_bits(12);
 
+mod relay;
+
 struct Conversation {
     engine: Engine,
     now: Instant,
@@ -30,10 +32,14 @@ struct Conversation {
 
 impl Conversation {
     fn new() -> Self {
+        Self::on(3)
+    }
+
+    fn on(worker: u8) -> Self {
         let now = test_time::start();
         let candidates = vec![SocketAddr::from(([192, 0, 2, 1], 7882))];
         let config = Config {
-            worker: 3,
+            worker,
             candidates,
             limits: Limits::default(),
         };
@@ -46,18 +52,20 @@ impl Conversation {
     fn with_peers() -> Self {
         let mut talk = Self::new();
         for peer in [ALICE, BOB] {
-            let participant = ParticipantId::from_bits(peer.bits());
-            assert_eq!(
-                talk.tell(Command::OpenPeer {
-                    peer,
-                    participant,
-                    data_group: 5,
-                    publishes_data: true
-                }),
-                []
-            );
+            talk.open(peer);
         }
         talk
+    }
+
+    fn open(&mut self, peer: PeerId) {
+        let participant = ParticipantId::from_bits(peer.bits());
+        let open = Command::OpenPeer {
+            peer,
+            participant,
+            data_group: 5,
+            publishes_data: true,
+        };
+        assert_eq!(self.tell(open), []);
     }
 
     fn tell(&mut self, command: Command) -> Vec<Event> {

@@ -95,6 +95,35 @@ impl Layer {
         Some((sequence, arrival))
     }
 
+    /// A packet has come from the engine that has the publisher, which gave it its number and asks for what is
+    /// missing. False if it was here before. The times of those that are shown again say nothing of clocks.
+    pub(crate) fn on_relayed(
+        &mut self,
+        arrival: Instant,
+        sequence: u64,
+        packet: &Packet<'_>,
+        plain: &[u8],
+        is_shown_again: bool,
+    ) -> bool {
+        if self.cache.get(sequence).is_some() {
+            return false;
+        }
+        self.last_packet = self.last_packet.max(Some(arrival));
+        if sequence > self.picture.newest() && !is_shown_again {
+            self.arrivals.on_packet(arrival, packet.timestamp);
+        }
+        self.picture
+            .on_packet(sequence, packet.timestamp, plain.len());
+        self.cache.store(sequence, plain);
+        true
+    }
+
+    /// Packets were lost that nobody can send again: the present picture is not whole, and needs a key frame.
+    pub(crate) fn on_lost(&mut self) {
+        self.picture.forget();
+        self.key_frames.want();
+    }
+
     /// A packet at which a decoder can begin has come: whoever waited for one has it.
     pub(crate) fn on_key_frame_start(&mut self, now: Instant, sequence: u64, timestamp: u32) {
         self.key_frames.satisfy();
@@ -136,6 +165,11 @@ impl Layer {
         let oldest = after.max(before.saturating_sub(LAST_PACKETS) - 1) + 1;
         let first = (oldest..before).rev().take_while(is_young).last();
         first.unwrap_or(before)..before
+    }
+
+    /// When the last key frame began to come.
+    pub(crate) fn key_frame_arrival(&self) -> Option<Instant> {
+        self.picture.key_frame_arrival()
     }
 
     /// Somebody will soon want the picture, who cannot receive yet: have a fresh key frame then.

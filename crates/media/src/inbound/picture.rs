@@ -75,6 +75,21 @@ impl PresentPicture {
         self.within(now, cached, 2).is_some()
     }
 
+    /// Packets were lost for good: what is kept is no picture, until the next key frame.
+    pub(crate) fn forget(&mut self) {
+        self.key_frame = None;
+    }
+
+    /// When the last key frame began to come.
+    pub(crate) fn key_frame_arrival(&self) -> Option<Instant> {
+        self.key_frame.map(|key_frame| key_frame.arrival)
+    }
+
+    /// The number of the newest packet.
+    pub(crate) fn newest(&self) -> u64 {
+        self.highest
+    }
+
     /// The timestamp of the newest packet.
     pub(crate) fn newest_timestamp(&self) -> u32 {
         self.newest_timestamp

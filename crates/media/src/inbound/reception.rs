@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// What a sender report said, and when it came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SenderClock {
     /// 32 bits of seconds since 1900, 32 bits of fraction, by the publisher's clock.
     pub(crate) ntp_time: u64,

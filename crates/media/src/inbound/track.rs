@@ -11,6 +11,7 @@ use crate::Limits;
 use crate::codec::Codec;
 use crate::extension::ExtensionMap;
 use crate::forwarded::Kept;
+use crate::link::Description;
 use crate::rtp::codec::red::Red;
 use crate::sdp::OfferedSection;
 
@@ -47,11 +48,21 @@ pub(crate) struct Voice {
     pub(crate) forwarded: u64,
 }
 
+/// Who publishes a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publisher {
+    /// A peer of this engine: its place.
+    Here(usize),
+    /// A peer of another engine, which passes the packets on: its number.
+    Elsewhere(u8),
+}
+
 /// A published track.
 pub(crate) struct Track {
     pub(crate) id: TrackId,
-    /// The publisher's place in the engine.
-    pub(crate) publisher: usize,
+    pub(crate) publisher: Publisher,
+    /// Other engines that its packets are passed on to.
+    pub(crate) relays: Vec<u8>,
     /// Whose it is: tracks of one participant are played in sync.
     pub(crate) participant: ParticipantId,
     pub(crate) kind: TrackKind,
@@ -76,12 +87,13 @@ pub(crate) struct Track {
     /// The layer whose clock is the track's: the first that came.
     pub(crate) clock_layer: Option<usize>,
     payloads: Vec<(u8, Payload)>,
+    clock_rate: u32,
 }
 
 impl Track {
     pub(crate) fn new(
         id: TrackId,
-        publisher: usize,
+        publisher: Publisher,
         participant: ParticipantId,
         kind: TrackKind,
         mid: String,
@@ -90,6 +102,7 @@ impl Track {
         Self {
             id,
             publisher,
+            relays: Vec::new(),
             participant,
             kind,
             mid,
@@ -105,6 +118,7 @@ impl Track {
             turn_index: 0,
             clock_layer: None,
             payloads: Vec::new(),
+            clock_rate: 90_000,
         }
     }
 
@@ -115,33 +129,38 @@ impl Track {
         section: &OfferedSection,
         limits: &Limits,
     ) -> Vec<(u32, usize, bool)> {
-        self.extensions = section.inbound_extensions();
-        self.payloads = payloads(section);
         let clock_rate = section
             .codecs
             .first()
-            .map_or(90_000, |offered| offered.codec.clock_rate());
-        let cached = match self.kind {
-            TrackKind::Audio => CACHED_AUDIO,
-            TrackKind::Video => limits.cached_packets,
+            .map(|offered| offered.codec.clock_rate());
+        let names = match (&section.rids[..], &section.simulcast_ssrcs[..]) {
+            ([], []) => vec![None],
+            ([], ssrcs) => vec![None; ssrcs.len()],
+            (rids, _) => rids.iter().cloned().map(Some).collect(),
         };
-        let layer = |rid, ssrc| Layer::new(rid, ssrc, clock_rate, cached, limits);
-        if self.layers.is_empty() {
-            self.layers = match (&section.rids[..], &section.simulcast_ssrcs[..]) {
-                ([], []) => vec![layer(None, section.ssrcs.first().copied())],
-                ([], ssrcs) => ssrcs.iter().map(|ssrc| layer(None, Some(*ssrc))).collect(),
-                (rids, _) => rids
-                    .iter()
-                    .map(|rid| layer(Some(rid.clone()), None))
-                    .collect(),
-            };
-            self.layers.truncate(MAX_LAYERS);
-        } else if let ([only], [], Some(ssrc)) = (
-            &mut self.layers[..],
-            &section.rids[..],
-            section.ssrcs.first(),
-        ) {
-            only.ssrc = Some(*ssrc);
+        let had_layers = !self.layers.is_empty();
+        self.take(
+            Description {
+                track: self.id,
+                payloads: payloads(section),
+                extensions: section.inbound_extensions(),
+                rids: names,
+                clock_rate: clock_rate.unwrap_or(90_000),
+            },
+            limits,
+        );
+        match (&mut self.layers[..], &section.rids[..]) {
+            ([only], []) if had_layers => only.ssrc = section.ssrcs.first().copied().or(only.ssrc),
+            (layers, []) if !had_layers => {
+                let ssrcs = match &section.simulcast_ssrcs[..] {
+                    [] => &section.ssrcs[..],
+                    ssrcs => ssrcs,
+                };
+                for (layer, ssrc) in layers.iter_mut().zip(ssrcs) {
+                    layer.ssrc = Some(*ssrc);
+                }
+            }
+            _ => {}
         }
         let mut streams = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
@@ -150,6 +169,36 @@ impl Track {
             streams.extend(section.rtx_ssrc(ssrc).map(|rtx| (rtx, index, true)));
         }
         streams
+    }
+
+    /// Take what a section says. The layers stay as they were first.
+    pub(crate) fn take(&mut self, description: Description, limits: &Limits) {
+        self.extensions = description.extensions;
+        self.payloads = description.payloads;
+        if !self.layers.is_empty() {
+            return;
+        }
+        let cached = match self.kind {
+            TrackKind::Audio => CACHED_AUDIO,
+            TrackKind::Video => limits.cached_packets,
+        };
+        self.clock_rate = description.clock_rate;
+        let names = description.rids.into_iter().take(MAX_LAYERS);
+        self.layers = names
+            .map(|rid| Layer::new(rid, None, description.clock_rate, cached, limits))
+            .collect();
+    }
+
+    /// What the section said, for another engine. `None` until there was one.
+    pub(crate) fn description(&self) -> Option<Description> {
+        let rids: Vec<_> = self.layers.iter().map(|layer| layer.rid.clone()).collect();
+        (!rids.is_empty()).then(|| Description {
+            track: self.id,
+            payloads: self.payloads.clone(),
+            extensions: self.extensions.clone(),
+            rids,
+            clock_rate: self.clock_rate,
+        })
     }
 
     /// What a payload type is in this section.

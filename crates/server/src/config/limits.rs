@@ -96,6 +96,7 @@ limits! {
     data_channels: usize = 32;
     data_message_bytes: usize = 64 * 1024;
     data_buffered_bytes: usize = 1024 * 1024;
+    link_bytes: usize = 8 * 1024 * 1024;
 }
 
 impl Limits {

@@ -4,15 +4,16 @@
 use std::collections::VecDeque;
 
 use protocol::record::{SessionState, Write};
-use protocol::{ConnectionId, RoomId, ServerMessage};
-use signaling::{Command, Effect, MediaEffect};
+use protocol::{ConnectionId, ServerMessage};
+use signaling::{Command, Effect};
 use store::Outcome;
 use tokio::sync::oneshot;
 
+use super::Node;
 use super::commits::{Promised, Settled};
 use super::connections::Prepared;
 use super::guard::caught;
-use super::{Node, translate};
+use super::media_plane::Commands;
 
 impl Node {
     /// Carry out the effects of one command; those that follow from clients too slow for them come after.
@@ -116,15 +117,23 @@ impl Node {
             Effect::Write(_) => {}
             Effect::Close { connection } => self.connections.close(connection),
             Effect::RoomOpened { room, name } => {
-                let worker = self.placement.open_room(room);
+                let workers = &self.workers;
+                let worker = self
+                    .media
+                    .open_room(room, |worker| workers[worker].busy_percent());
                 tracing::info!(%room, worker, "room opened");
                 tracing::debug!(%room, %name, "its name");
             }
             Effect::RoomClosed { room } => {
-                self.placement.close_room(room);
+                self.media.close_room(room);
                 tracing::info!(%room, "room closed");
             }
-            Effect::Media { room, effect } => self.tell_worker(room, effect).await,
+            Effect::Media { room, effect } => {
+                let workers = &self.workers;
+                let busy = |worker: usize| workers[worker].busy_percent();
+                let commands = self.media.carry_out(room, effect, busy);
+                self.tell_workers(commands).await;
+            }
         }
     }
 
@@ -166,20 +175,11 @@ impl Node {
         }
     }
 
-    async fn tell_worker(&mut self, room: RoomId, effect: MediaEffect) {
-        let Some(worker) = self.placement.worker_of(room) else {
-            debug_assert!(false, "a media effect for room {room}, which is not open");
-            return;
-        };
-        match &effect {
-            MediaEffect::OpenPeer { peer, .. } => self.placement.open_peer(*peer, worker),
-            MediaEffect::ClosePeer { peer } => self.placement.close_peer(*peer),
-            _ => {}
+    /// Waits while a worker is busy: clients are then read more slowly. A worker never waits for the node, so
+    /// the two cannot wait for each other. One that is gone takes the process with it.
+    pub(super) async fn tell_workers(&mut self, commands: Commands) {
+        for (worker, command) in commands {
+            let _ = self.workers[worker].commands.send(command).await;
         }
-        // Waits while the worker is busy: clients are then read more slowly. A worker never waits for the
-        // node, so the two cannot wait for each other. One that is gone takes the process with it.
-        let _ = self.workers[worker]
-            .send(translate::command(room, effect))
-            .await;
     }
 }

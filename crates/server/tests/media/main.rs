@@ -13,5 +13,6 @@ mod outage;
 #[allow(dead_code, reason = "the store's tests use more of it")]
 mod postgres;
 mod silence;
+mod spread;
 mod strangers;
 mod support;

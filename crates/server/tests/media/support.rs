@@ -32,9 +32,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server in development mode, on ports of its own, when no other test runs.
+    /// A server in development mode, on ports of its own, when no other test runs. Its rooms are spread over
+    /// two workers, one peer here and the next one there, so that whatever is tried is tried across them.
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_with(&["--workers", "2"]).await
     }
 
     /// The same, with more flags.
@@ -71,6 +72,7 @@ impl Server {
             // A hundred participants from one address are a test here, and a siege elsewhere.
             .env("PLENUM_LIMITS_JOINS_PER_ADDRESS_PER_SECOND", "1000")
             .env("PLENUM_LIMITS_CONNECTIONS_PER_ADDRESS", "1000")
+            .env("PLENUM_ROOM_PEERS_PER_WORKER", "1")
             .envs(environment.iter().copied())
             .env(
                 "PLENUM_LOG",
@@ -219,17 +221,10 @@ pub(crate) async fn more_packets(participant: &Participant, track: TrackId, more
 
 /// Stop sending, and wait until all is sent: a frame may be half out when the pause begins.
 pub(crate) async fn pause(publications: impl IntoIterator<Item = &Publication>) {
-    let publications: Vec<&Publication> = publications.into_iter().collect();
-    for publication in &publications {
+    for publication in publications {
         publication.pause(true);
     }
-    let sent = || publications.iter().map(|one| one.packets()).sum::<u64>();
-    let mut before = None;
-    until("nothing more is sent", async || {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        before.replace(sent()) == Some(sent())
-    })
-    .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
 /// Stop sending, and wait until the last packet has come.
@@ -240,19 +235,18 @@ pub(crate) async fn all_received(
     if !publication.is_paused() {
         pause([publication]).await;
     }
-    let last = || publication.packets() - 1;
+    let last = publication.packets() - 1;
     let highest = || {
         participant
             .reception(publication.id)
             .and_then(|reception| reception.counters.highest())
     };
     let began_at = Instant::now();
-    while highest() != Some(last()) {
+    while highest() != Some(last) {
         assert!(
             began_at.elapsed() < PATIENCE,
-            "{} should have got packet {} of {}: {:?}",
+            "{} should have got packet {last} of {}: {:?}",
             participant.id(),
-            last(),
             publication.id,
             participant.reception(publication.id)
         );
@@ -263,14 +257,8 @@ pub(crate) async fn all_received(
 
 /// No more packets of a track come.
 pub(crate) async fn assert_silent(participant: &Participant, track: TrackId) {
-    // What is under way arrives, late on a busy machine.
-    let mut before = None;
-    until("the track falls silent", async || {
-        seconds(1).await;
-        let now = packets(participant, track);
-        before.replace(now) == Some(now)
-    })
-    .await;
+    // What is under way arrives.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = packets(participant, track);
     seconds(2).await;
     assert_eq!(

@@ -1,0 +1,335 @@
+//! Two engines with a link between them, as two workers of one server.
+
+use super::*;
+use crate::link::Batch;
+use crate::rtp::writer::{Header, write_header};
+
+const CAROL: PeerId = PeerId::from_bits(3);
+const HERE: u8 = 3;
+const THERE: u8 = 4;
+/// Of the fixture.
+const VP8: u8 = 96;
+const OPUS: u8 = 111;
+const CAMERA_SSRC: u32 = 2_352_772_611;
+const MICROPHONE_SSRC: u32 = 1_682_400_865;
+const KEY_FRAME: &[u8] = &[0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 1, 2, 3];
+const DELTA_FRAME: &[u8] = &[0x10, 0x11, 0x02, 0x00, 0x9d, 0x01, 0x2a, 1, 2, 3];
+
+/// Alice on one engine, Bob and Carol on the other, who want Alice's tracks.
+struct Pair {
+    alice: Conversation,
+    others: Conversation,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut pair = Self {
+            alice: Conversation::on(HERE),
+            others: Conversation::on(THERE),
+        };
+        pair.alice.open(ALICE);
+        publish(&mut pair.alice);
+        for peer in [BOB, CAROL] {
+            pair.others.open(peer);
+        }
+        pair
+    }
+
+    /// Both of Alice's tracks cross, and Bob and Carol have subscribed and sections for them.
+    fn crossing() -> Self {
+        let mut pair = Self::new();
+        pair.alice.offer(ALICE, PUBLISHING);
+        pair.cross();
+        for peer in [BOB, CAROL] {
+            let (_, sections, _) = pair.others.offer(peer, RECEIVING);
+            assert_eq!(sections.len(), 2);
+        }
+        pair.pass_on();
+        pair
+    }
+
+    fn cross(&mut self) {
+        for (track, kind) in [(MICROPHONE, TrackKind::Audio), (CAMERA, TrackKind::Video)] {
+            assert_eq!(self.others.tell(opened(track, kind)), []);
+            let to = THERE;
+            assert_eq!(self.alice.tell(Command::Relay { track, to }), []);
+            for peer in [BOB, CAROL] {
+                let _ = self.others.tell(Command::Subscribe { peer, track });
+            }
+        }
+    }
+
+    /// What each has for the other, until both are silent. Gives how many batches went to the others.
+    fn pass_on(&mut self) -> usize {
+        let mut passed = 0;
+        for _ in 0..4 {
+            for batch in self.alice.batches(THERE) {
+                passed += 1;
+                self.others
+                    .engine
+                    .handle_batch(self.others.now, &batch, |_| {});
+            }
+            for batch in self.others.batches(HERE) {
+                self.alice
+                    .engine
+                    .handle_batch(self.alice.now, &batch, |_| {});
+            }
+            self.alice.events();
+            self.others.events();
+        }
+        passed
+    }
+
+    /// Alice's camera sends.
+    fn camera(&mut self, number: u16, payload: &[u8]) -> Vec<u8> {
+        self.alice.media(VP8, CAMERA_SSRC, number, payload)
+    }
+
+    fn microphone(&mut self, number: u16) -> Vec<u8> {
+        self.alice.media(OPUS, MICROPHONE_SSRC, number, &[0xfc, 1])
+    }
+
+    /// What the other engine has kept of a track's only layer.
+    fn kept(&self, track: TrackId, number: u64) -> Option<&[u8]> {
+        let engine = &self.others.engine;
+        let layers = &engine.tracks[engine.track_places[&track]].layers;
+        layers.first()?.cache.get(number)
+    }
+
+    fn requests(&self) -> u64 {
+        self.alice.engine.statistics().outbound_key_frame_requests
+    }
+}
+
+impl Conversation {
+    fn media(&mut self, payload_type: u8, ssrc: u32, number: u16, payload: &[u8]) -> Vec<u8> {
+        let header = Header {
+            marker: true,
+            payload_type,
+            sequence_number: number,
+            timestamp: u32::from(number) * 3_000,
+            ssrc,
+        };
+        let mut packet = Vec::new();
+        write_header(&mut packet, &header, &[]);
+        packet.extend_from_slice(payload);
+        let place = self.engine.peer_places[&ALICE];
+        self.engine.router(self.now).route(place, &packet).unwrap();
+        packet
+    }
+
+    fn batches(&mut self, expected: u8) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        self.engine.flush_links(|to, batch| {
+            assert_eq!(to, expected);
+            batches.push(batch);
+            Ok(())
+        });
+        batches
+    }
+}
+
+fn opened(track: TrackId, kind: TrackKind) -> Command {
+    Command::OpenRelayedTrack {
+        track,
+        participant: ParticipantId::from_bits(1),
+        kind,
+        muted: false,
+        data_group: 5,
+        from: HERE,
+    }
+}
+
+/// The number that the layer gives the fixture's first packets.
+fn extended(number: u16) -> u64 {
+    let mut unwrapper = crate::rtp::sequence::Unwrapper::default();
+    unwrapper.unwrap(number)
+}
+
+#[test]
+fn each_packet_crosses_once_for_all_subscribers_with_a_batch_for_a_turn() {
+    let mut pair = Pair::crossing();
+    let sent: Vec<_> = (0..20)
+        .map(|number| (pair.microphone(number), pair.camera(number, DELTA_FRAME)))
+        .collect();
+    assert_eq!(pair.pass_on(), 1);
+    for (number, (sound, picture)) in (0..).zip(&sent) {
+        assert_eq!(pair.kept(MICROPHONE, extended(number)), Some(&sound[..]));
+        assert_eq!(pair.kept(CAMERA, extended(number)), Some(&picture[..]));
+    }
+    let (here, there) = (
+        pair.alice.engine.statistics(),
+        pair.others.engine.statistics(),
+    );
+    assert_eq!((here.tracks, here.relayed_tracks), (2, 0));
+    assert_eq!((there.tracks, there.relayed_tracks), (0, 2));
+    assert_eq!((here.relayed_packets, there.inbound_packets), (40, 0));
+    assert_eq!(pair.others.dropped(DropReason::Link), 0);
+}
+
+#[test]
+fn a_relay_may_begin_before_the_other_engine_expects_it_and_before_the_offer() {
+    let mut pair = Pair::new();
+    let (track, to) = (CAMERA, THERE);
+    pair.alice.tell(Command::Relay { track, to });
+    pair.alice.offer(ALICE, PUBLISHING);
+    let key = pair.camera(7, KEY_FRAME);
+    pair.pass_on();
+    assert_eq!(pair.others.dropped(DropReason::Link), 2, "told, and sent");
+    pair.others.tell(opened(CAMERA, TrackKind::Video));
+    pair.pass_on();
+    assert_eq!(pair.kept(CAMERA, extended(7)), Some(&key[..]));
+    let delta = pair.camera(8, DELTA_FRAME);
+    pair.pass_on();
+    assert_eq!(pair.kept(CAMERA, extended(8)), Some(&delta[..]));
+}
+
+#[test]
+fn the_present_picture_crosses_when_a_relay_begins_and_newcomers_ask_for_none() {
+    let mut pair = Pair::new();
+    pair.alice.offer(ALICE, PUBLISHING);
+    pair.camera(1, DELTA_FRAME);
+    let key = pair.camera(2, KEY_FRAME);
+    let delta = pair.camera(3, DELTA_FRAME);
+    pair.cross();
+    pair.pass_on();
+    assert_eq!(pair.kept(CAMERA, extended(1)), None);
+    assert_eq!(pair.kept(CAMERA, extended(2)), Some(&key[..]));
+    assert_eq!(pair.kept(CAMERA, extended(3)), Some(&delta[..]));
+    let before = pair.requests();
+    pair.others.offer(BOB, RECEIVING);
+    pair.pass_on();
+    assert_eq!(pair.requests(), before);
+}
+
+#[test]
+fn key_frames_wanted_on_both_engines_are_one_request_to_the_publisher() {
+    let mut pair = Pair::crossing();
+    pair.camera(1, DELTA_FRAME);
+    pair.pass_on();
+    assert_eq!(pair.requests(), 1, "two newcomers wanted it");
+    let want = |talk: &mut Conversation| {
+        let index = talk.engine.track_places[&CAMERA];
+        talk.engine.tracks[index].layers[0].key_frames.want();
+    };
+    for _ in 0..3 {
+        want(&mut pair.alice);
+        want(&mut pair.others);
+        pair.others.pass(Duration::from_millis(20));
+        pair.alice.pass(Duration::from_millis(20));
+        pair.pass_on();
+    }
+    assert_eq!(pair.requests(), 1);
+    pair.others.pass(Duration::from_millis(500));
+    pair.alice.pass(Duration::from_millis(500));
+    pair.pass_on();
+    assert_eq!(pair.requests(), 2);
+    pair.camera(2, KEY_FRAME);
+    pair.pass_on();
+    for talk in [&mut pair.others, &mut pair.alice] {
+        talk.pass(Duration::from_secs(1));
+    }
+    pair.camera(3, DELTA_FRAME);
+    pair.pass_on();
+    assert_eq!(pair.requests(), 2, "everybody has it");
+}
+
+#[test]
+fn a_track_that_ends_at_either_side_leaves_nothing() {
+    let mut pair = Pair::crossing();
+    pair.alice.tell(Command::ClosePeer { peer: ALICE });
+    for track in [MICROPHONE, CAMERA] {
+        pair.others.tell(Command::CloseRelayedTrack { track });
+    }
+    let there = pair.others.engine.statistics();
+    assert_eq!((there.relayed_tracks, there.subscriptions), (0, 0));
+    assert_eq!(pair.others.dropped(DropReason::StaleCommand), 0);
+
+    let mut pair = Pair::crossing();
+    for track in [MICROPHONE, CAMERA] {
+        for peer in [BOB, CAROL] {
+            pair.others.tell(Command::Unsubscribe { peer, track });
+        }
+        pair.others.tell(Command::CloseRelayedTrack { track });
+        let to = THERE;
+        pair.alice.tell(Command::StopRelay { track, to });
+    }
+    pair.camera(1, KEY_FRAME);
+    assert_eq!(pair.alice.batches(THERE).len(), 0);
+    assert_eq!(pair.others.engine.tracks.len(), 0);
+    // And it may begin again.
+    pair.cross();
+    pair.pass_on();
+    assert!(pair.kept(CAMERA, extended(1)).is_some());
+}
+
+#[test]
+fn an_engine_that_does_not_keep_up_loses_pictures_and_no_sound() {
+    let mut pair = Pair::crossing();
+    pair.camera(1, KEY_FRAME);
+    pair.pass_on();
+    let before = pair.requests();
+    let sent: Vec<_> = (2..12)
+        .map(|number| {
+            pair.camera(number, DELTA_FRAME);
+            let sound = pair.microphone(number);
+            pair.alice.engine.flush_links(|_, batch| Err(batch));
+            sound
+        })
+        .collect();
+    assert_eq!(pair.alice.dropped(DropReason::Link), 10);
+    let time = Duration::from_secs(1);
+    (pair.alice.now, pair.others.now) = (pair.alice.now + time, pair.others.now + time);
+    let delta = pair.camera(12, DELTA_FRAME);
+    pair.pass_on();
+    for (number, sound) in (2..).zip(&sent) {
+        assert_eq!(pair.kept(MICROPHONE, extended(number)), Some(&sound[..]));
+    }
+    assert_eq!(pair.kept(CAMERA, extended(11)), None);
+    assert_eq!(pair.kept(CAMERA, extended(12)), Some(&delta[..]));
+    assert_eq!(pair.requests(), before + 1, "what is lost is lost");
+}
+
+#[test]
+fn what_waits_for_an_engine_that_takes_nothing_is_bounded() {
+    let mut pair = Pair::crossing();
+    for number in 0..4_000 {
+        pair.microphone(number);
+        pair.alice.engine.flush_links(|_, batch| Err(batch));
+    }
+    let batches = pair.alice.batches(THERE);
+    assert!(batches[0].bytes() < 40_000, "{}", batches[0].bytes());
+    assert!(pair.alice.dropped(DropReason::Link) > 2_000);
+}
+
+#[test]
+fn a_new_offer_is_told_to_the_other_engine() {
+    let mut pair = Pair::crossing();
+    let renumbered = PUBLISHING
+        .replace("a=rtpmap:96 VP8", "a=rtpmap:50 VP8")
+        .replace("UDP/TLS/RTP/SAVPF 96 ", "UDP/TLS/RTP/SAVPF 50 ");
+    pair.alice.offer(ALICE, &renumbered);
+    let packet = pair.alice.media(50, CAMERA_SSRC, 1, KEY_FRAME);
+    pair.pass_on();
+    assert_eq!(pair.kept(CAMERA, extended(1)), Some(&packet[..]));
+}
+
+#[test]
+fn a_panic_over_a_relayed_packet_ends_its_track_alone() {
+    let mut pair = Pair::crossing();
+    let index = pair.others.engine.track_places[&CAMERA];
+    // Planted: a subscriber that is nowhere.
+    let nowhere = pair.others.engine.tracks[index].wanted_by.len() + 70;
+    pair.others.engine.tracks[index].wanted_by.push(nowhere);
+    pair.camera(1, KEY_FRAME);
+    pair.alice.offer(ALICE, PUBLISHING);
+    for batch in pair.alice.batches(THERE) {
+        pair.others
+            .engine
+            .handle_batch(pair.others.now, &batch, |_| {});
+    }
+    assert_eq!(pair.others.dropped(DropReason::Panic), 1);
+    let there = pair.others.engine.statistics();
+    assert_eq!((there.relayed_tracks, there.subscriptions), (1, 2));
+    pair.others.events();
+}
