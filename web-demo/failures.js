@@ -164,6 +164,11 @@ const FAILURES = {
     sentence: "Your name or the room's name is too long.",
     advice: "Choose a shorter one.",
   },
+  text_invalid: {
+    title: "Not possible",
+    sentence: "Your name or the room's name has a character that cannot be shown.",
+    advice: "Choose another one.",
+  },
   too_many_tracks: {
     title: "Too many at once",
     sentence: "You share as much as one participant may.",

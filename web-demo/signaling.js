@@ -20,6 +20,7 @@ const FINAL_CODES = new Set([
   "server_full",
   "not_permitted",
   "text_too_long",
+  "text_invalid",
   "malformed_message",
   "unknown_type",
   "banned",

@@ -123,6 +123,37 @@ test("E4 and C6: the host is known by the record: after a refresh, as a mere gue
   await closeAll(dora, eva, again);
 });
 
+test("E5: one permanent room for one user, in however many tabs, whatever fails and however often it is tried again", async () => {
+  const open = () => openPage(browser, server, { name: "Uma", identity: "Uma-identity", join: false });
+  const pages = await Promise.all([open(), open(), open()]);
+  // The server does it, and the answer is lost; and so with the first retry.
+  for (const page of pages) {
+    await page.route("**/api/rooms/me", async (route) => {
+      await route.fetch();
+      await route.abort();
+    }, { times: 2 });
+  }
+  await Promise.all(pages.map(async (page) => {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const asked = page.waitForEvent(attempt < 2 ? "requestfailed" : "requestfinished", (request) => request.url().endsWith("/api/rooms/me"));
+      await page.getByTestId("my-room-show").click();
+      await asked;
+    }
+    await page.getByTestId("my-room-name").waitFor();
+  }));
+  const [room = ""] = await Promise.all(pages.map(roomName));
+  await pages[0]?.getByTestId("my-go-live").click();
+  await badge(/** @type {Page} */ (pages[0]), "live");
+  // The others' room is the same one: it is live, and they need not be told so.
+  for (const page of pages.slice(1)) {
+    await page.reload();
+    await page.getByTestId("my-room-show").click();
+    await until("the room is live here, too", () => page.getByTestId("my-room-state").getAttribute("data-state"), (now) => now === "live");
+    assert.equal(await roomName(page), room);
+  }
+  await closeAll(...pages);
+});
+
 test("guests wait at the door until the session is live, and with the lobby until they are let in one by one", async () => {
   const finn = await atHome("Finn");
   const room = await roomName(finn);
@@ -259,6 +290,58 @@ test("a planned session is shown, can be given up, and begins by going live", as
   const states = Object.fromEntries(all.map(({ title, state }) => [title, state]));
   assert.deepEqual(states, { Algebra: "cancelled", Geometry: "live" });
   await closeAll(page);
+});
+
+test("E8: what hosts do in the browser is what operators see: starts, ends, conflicts, and no room that is stuck", async (t) => {
+  const own = await startServer();
+  t.after(() => own.stop());
+  /** @param {string} name */
+  const metric = async (name) => {
+    const lines = (await (await fetch(`${own.origin}/metrics`)).text()).split("\n");
+    return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
+  };
+  const vera = await atHome("Vera", own);
+  await vera.getByTestId("my-go-live").click();
+  await badge(vera, "live");
+  assert.equal(await metric("plenum_sessions_started_total"), 1);
+  assert.equal(await metric("plenum_go_live_conflicts_total"), 0);
+  // As from a tab that has not seen yet that the room is live.
+  const { room, sessions: [live] } = await sessions(vera);
+  const again = await vera.evaluate(async (room) => {
+    const { Api } = await import(/** @type {any} */ ("/api.js"));
+    const { developmentToken } = await import(/** @type {any} */ ("/backend.js"));
+    const token = async () => (await developmentToken({ name: "Vera", identity: "Vera-identity", room: "any", role: "guest" })).token;
+    return new Api(token).goLive(room, "another intention");
+  }, room.id);
+  assert.equal(again.id, live?.id);
+  await until("the conflict is counted", () => metric("plenum_go_live_conflicts_total"), (count) => count === 1);
+  await until("the session is counted", () => metric("plenum_sessions"), (count) => count === 1);
+  await end(vera);
+  await failure(vera, "session_ended");
+  assert.equal(await metric('plenum_sessions_ended_total{reason="ended"}'), 1);
+  assert.equal(await metric("plenum_sessions_started_total"), 1);
+  assert.equal(await metric("plenum_rooms_stuck"), 0);
+  await closeAll(vera);
+});
+
+test("D2: provider and client are in one session, and the role decides the controls", async () => {
+  const wanda = await atHome("Wanda");
+  const room = await roomName(wanda);
+  await wanda.getByTestId("my-go-live").click();
+  await badge(wanda, "live");
+  const provider = await openPage(browser, server, { room, name: "Dr. Wu", role: "provider" });
+  const client = await openPage(browser, server, { room, name: "Xenia", role: "client" });
+  await Promise.all([seesAndHears(provider, "Xenia"), seesAndHears(client, "Dr. Wu")]);
+  const [mine, theirs] = await Promise.all([tiles(client), tiles(provider)]);
+  assert.deepEqual([mine["Dr. Wu"]?.role, theirs.Xenia?.role], ["provider", "client"]);
+  const controls = ["host-bar", "lock", "end-session"];
+  const shown = async (/** @type {Page} */ page, /** @type {string} */ other) => {
+    const all = [...controls.map((name) => page.getByTestId(name)), tile(page, other).getByTestId("mute-participant"), tile(page, other).getByTestId("more")];
+    return Promise.all(all.map((control) => control.isVisible()));
+  };
+  assert.deepEqual(await shown(provider, "Xenia"), [true, true, true, true, true]);
+  assert.deepEqual(await shown(client, "Dr. Wu"), [false, false, false, false, false]);
+  await closeAll(wanda, provider, client);
 });
 
 test("E9: a server killed in the middle comes back with nothing stuck: the host goes live again, and the old session is over", async (t) => {

@@ -318,7 +318,7 @@ async fn what_a_participant_publishes_arrives_whole_and_a_key_frame_when_asked_f
         panic!("two publications")
     };
     until("packets were sent", || {
-        sound.packets() > 100 && pictures.packets() > 100
+        sound.packets() > 100 && pictures.packets() > 100 && pictures.key_frames() > 1
     })
     .await;
     assert_eq!(

@@ -99,6 +99,8 @@ codes! {
     TooManyTracks "too_many_tracks" "Unpublish a track first.";
     /// A name, a mid or another text is longer than it may be.
     TextTooLong "text_too_long" "Shorten the text; the limits are in docs/protocol.md.";
+    /// A name, a key or another text has a control character, as a line break or NUL.
+    TextInvalid "text_invalid" "Leave out the control characters.";
     /// The room does not exist.
     RoomNotFound "room_not_found" "Check the room's name or id; GET /api/rooms lists those you may see.";
     /// The name is taken.

@@ -294,10 +294,12 @@ pub enum Write {
 /// killed server left running was ended first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
+    /// How many sessions the start ended as [`EndReason::ServerLost`].
+    pub lost_sessions: u64,
     /// The rooms that are not closed.
     pub rooms: Vec<RoomRecord>,
-    /// Their scheduled sessions, and of the others the last 16 of each room that have a key, so that a
-    /// repeated key is still known.
+    /// Their scheduled sessions, and of the others the 16 of each room that ended last and have a
+    /// key, so that a repeated key is still known.
     pub sessions: Vec<SessionRecord>,
     /// Who may not enter which of them.
     pub bans: Vec<BanRecord>,

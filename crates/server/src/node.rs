@@ -319,8 +319,8 @@ impl Node {
         tracing::error!(%room, fault, "the room is closed: this is a fault of Plenum's own");
         self.metrics.faults.inc();
         let now = self.now();
-        self.guard
-            .write_down(now, room, &self.rooms.recent_commands(room));
+        let (head, recent) = (self.rooms.log_head(room), self.rooms.recent_commands(room));
+        self.guard.write_down(now, room, head, &recent);
         let rooms = &mut self.rooms;
         match caught(|| rooms.close_faulty(now, room)) {
             Ok(effects) => self.perform(effects).await,

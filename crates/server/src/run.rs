@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use protocol::EndReason;
 use signaling::Rooms;
 use store::{Location, Settings, Store, Writer};
 use tokio::net::TcpListener;
@@ -50,6 +51,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let clock = Clock::start();
     let store = open_store(&config).await?;
     let stored = store.recover(clock.now()).await?;
+    metrics
+        .sessions_ended
+        .with_label_values(&[EndReason::ServerLost.as_str()])
+        .inc_by(stored.lost_sessions);
     let rooms = Rooms::restore(config.limits.signaling(), stored);
     let writer = Writer::start(store.clone(), move || clock.now());
     let writing = writer.monitor();

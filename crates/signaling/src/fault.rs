@@ -13,6 +13,7 @@ use protocol::{
 };
 
 use crate::index::Place;
+use crate::recent::Recent;
 use crate::room::Room;
 use crate::rooms::Rooms;
 use crate::turn::Turn;
@@ -59,6 +60,7 @@ impl Rooms {
         self.forget_places(id);
         if room.record.is_kept {
             let mut anew = Room::new(room.record);
+            anew.recent = Recent::beginning_later();
             anew.sessions = room.sessions;
             anew.bans = room.bans;
             anew.due = anew.next_due(self.limits.host_grace);

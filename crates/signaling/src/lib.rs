@@ -46,6 +46,6 @@ pub use api::{ApiCommand, ApiReply, ApiRequest, ApiResult, AskerId, Caller, Room
 pub use command::{Claims, Command, Fresh, Join, MediaEvent, Permissions, Request, Start};
 pub use effect::{Effect, MediaEffect};
 pub use limits::Limits;
-pub use recent::Recorded;
+pub use recent::{LogHead, Recorded};
 pub use rooms::Rooms;
 pub use view::{Counts, RoomView};

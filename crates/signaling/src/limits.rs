@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::{ErrorBody, ErrorCode, RoomSettings};
 
-use crate::Claims;
+use crate::{Caller, Claims};
 
 /// Sessions that are over and that a room remembers, so that a repeated key is still known.
 pub(crate) const SESSIONS_REMEMBERED: usize = 16;
@@ -127,6 +127,11 @@ impl Limits {
         )
     }
 
+    /// Refuses a caller over HTTP whom nothing could be written down of. The server itself asks as nobody.
+    pub(crate) fn check_caller(&self, caller: &Caller) -> Result<(), ErrorBody> {
+        check_text("identity", &caller.identity.0, self.name_bytes)
+    }
+
     /// Refuses the key of a start that is none, or long.
     pub(crate) fn check_key(&self, key: &str) -> Result<(), ErrorBody> {
         if key.is_empty() {
@@ -165,10 +170,18 @@ impl Limits {
     }
 }
 
+/// Texts are lines to show, and are written down: no database takes a NUL, and no page shows the others.
 fn check_text(what: &str, text: &str, limit: usize) -> Result<(), ErrorBody> {
-    if text.len() <= limit {
-        return Ok(());
+    if text.len() > limit {
+        let message = format!("the {what} has {} bytes; it may have {limit}", text.len());
+        return Err(ErrorBody::new(ErrorCode::TextTooLong, message));
     }
-    let message = format!("the {what} has {} bytes; it may have {limit}", text.len());
-    Err(ErrorBody::new(ErrorCode::TextTooLong, message))
+    if let Some(control) = text.chars().find(|character| character.is_control()) {
+        let message = format!(
+            "the {what} has the control character U+{:04X}",
+            u32::from(control)
+        );
+        return Err(ErrorBody::new(ErrorCode::TextInvalid, message));
+    }
+    Ok(())
 }

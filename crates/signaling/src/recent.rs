@@ -20,24 +20,45 @@ pub struct Recorded {
     pub command: Option<Command>,
 }
 
+/// The first line of a written log: what the commands in it can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// They begin with the one that made the room: given to `Rooms` again, they lead to the same room.
+    /// Else the room was there before the first of them, and what it was then is not known.
+    pub is_whole: bool,
+}
+
 /// The last commands of a room, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Recent(VecDeque<Recorded>);
+pub(crate) struct Recent {
+    commands: VecDeque<Recorded>,
+    /// The room was there before the first of them.
+    begins_later: bool,
+}
 
 impl Recent {
-    pub(crate) fn push(&mut self, recorded: Recorded) {
-        if self.0.len() == COMMANDS_REMEMBERED {
-            self.0.pop_front();
+    /// Of a room that is there already.
+    pub(crate) fn beginning_later() -> Self {
+        Self {
+            commands: VecDeque::new(),
+            begins_later: true,
         }
-        self.0.push_back(recorded);
+    }
+
+    pub(crate) fn push(&mut self, recorded: Recorded) {
+        if self.commands.len() == COMMANDS_REMEMBERED {
+            self.commands.pop_front();
+            self.begins_later = true;
+        }
+        self.commands.push_back(recorded);
     }
 
     pub(crate) fn forget(&mut self) {
-        self.0 = VecDeque::new();
+        *self = Self::beginning_later();
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.commands.len()
     }
 }
 
@@ -46,7 +67,17 @@ impl Rooms {
     /// made of them, so that they still match each other and nothing else; SDP is left out.
     pub fn recent_commands(&self, room: RoomId) -> Vec<Recorded> {
         let room = self.rooms.get(&room);
-        room.map_or_else(Vec::new, |room| room.recent.0.iter().cloned().collect())
+        room.map_or_else(Vec::new, |room| {
+            room.recent.commands.iter().cloned().collect()
+        })
+    }
+
+    /// What the recent commands of a room can show.
+    pub fn log_head(&self, room: RoomId) -> LogHead {
+        let room = self.rooms.get(&room);
+        LogHead {
+            is_whole: room.is_some_and(|room| !room.recent.begins_later),
+        }
     }
 
     /// The room that a command is for, if there is one by now.

@@ -12,7 +12,7 @@ use protocol::{
 
 use crate::index::{Index, Place};
 use crate::peer::SectionsRequired;
-use crate::recent::{Recorded, without_secrets};
+use crate::recent::{Recent, Recorded, without_secrets};
 use crate::room::{Audience, Room};
 use crate::turn::{Turn, refusal, server_stopping};
 use crate::{Command, Effect, Limits, MediaEvent, Request};
@@ -53,7 +53,9 @@ impl Rooms {
             is_stopping: false,
         };
         for record in stored.rooms {
-            rooms.insert(Room::new(record));
+            let mut room = Room::new(record);
+            room.recent = Recent::beginning_later();
+            rooms.insert(room);
         }
         for session in stored.sessions {
             if let Some(room) = rooms.rooms.get_mut(&session.room) {

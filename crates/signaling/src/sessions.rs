@@ -156,7 +156,9 @@ impl Sessions {
         session.state = state;
         session.ended_at = Some(now);
         session.end_reason = Some(reason);
-        self.remember(session.clone());
+        // The last, also if the clock was set back since the others ended.
+        self.over.push_back(session.clone());
+        self.forget_the_oldest();
         session
     }
 
@@ -166,6 +168,10 @@ impl Sessions {
             .over
             .partition_point(|of| of.ended_at <= session.ended_at);
         self.over.insert(place, session);
+        self.forget_the_oldest();
+    }
+
+    fn forget_the_oldest(&mut self) {
         if self.over.len() > SESSIONS_REMEMBERED
             && let Some(forgotten) = self.over.pop_front()
         {

@@ -3,12 +3,12 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use signaling::{Limits, Recorded, Rooms};
+use signaling::{Limits, LogHead, Recorded, Rooms};
 
 /// Gives the rooms the commands of a log, and checks them after each. How many there were.
 ///
-/// A log of a server has a room's last commands and not its first: what they name may not be there, and is
-/// then refused as it would be for anybody.
+/// A log of a server has a room's last commands, and says whether they are all. If not, the room is not the
+/// one that it was, and this is told.
 ///
 /// # Errors
 /// When a line cannot be read, or something is not as it must be after it.
@@ -16,6 +16,10 @@ pub fn replay(text: &str, mut tell: impl FnMut(&str)) -> Result<usize, String> {
     let mut commands: Vec<(usize, Recorded)> = Vec::new();
     let lines = (1..).zip(text.lines());
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+        if let (1, Ok(head)) = (number, serde_json::from_str::<LogHead>(line)) {
+            tell(meaning(head));
+            continue;
+        }
         let recorded = serde_json::from_str(line);
         let recorded =
             recorded.map_err(|error| format!("line {number} is no recorded command: {error}"))?;
@@ -45,9 +49,33 @@ pub fn replay(text: &str, mut tell: impl FnMut(&str)) -> Result<usize, String> {
     Ok(many)
 }
 
+fn meaning(head: LogHead) -> &'static str {
+    match head.is_whole {
+        true => {
+            "The log begins with its room: with the same limits, these are the effects that there were."
+        }
+        false => {
+            "The log begins later than its room. What the room was then is not known: whose it is, its \
+             settings and sessions, who was in it, who is banned. The first who joins here makes a room \
+             that is nobody's; what names somebody or something from before is refused. The commands are \
+             those that there were, the effects need not be."
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_begins_later_than_its_room_is_told_to_do_so() {
+        for (whole, words) in [(true, "begins with its room"), (false, "begins later")] {
+            let log = format!("{{\"is_whole\":{whole}}}\n{{\"at\":1,\"command\":null}}");
+            let mut told = Vec::new();
+            assert_eq!(replay(&log, |line| told.push(line.to_owned())), Ok(1));
+            assert!(told[0].contains(words), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_line_that_is_no_command_is_told_with_its_number() {

@@ -41,6 +41,7 @@ impl Store {
     /// known, and reads what it begins with.
     pub(crate) fn recover(&mut self) -> Stored {
         let running: Vec<SessionId> = self.running().map(|session| session.id).collect();
+        let lost_sessions = running.len() as u64;
         for id in running {
             self.end_lost(id);
         }
@@ -52,6 +53,7 @@ impl Store {
         }
         let rooms: Vec<RoomRecord> = self.open_rooms().cloned().collect();
         Stored {
+            lost_sessions,
             sessions: rooms
                 .iter()
                 .flat_map(|room| self.remembered(room.id))
@@ -146,7 +148,7 @@ impl Store {
         let mut over: Vec<&SessionRecord> = of_room()
             .filter(|session| session.state != SessionState::Scheduled && session.key.is_some())
             .collect();
-        over.sort_by_key(|session| (session.created_at, session.id));
+        over.sort_by_key(|session| (session.ended_at, session.id));
         let skipped = over.len().saturating_sub(KEYS_KEPT);
         planned
             .chain(over.into_iter().skip(skipped))
@@ -255,17 +257,33 @@ impl Store {
             matches!(session.state, SessionState::Scheduled) || session.state.is_running(),
             "a session does not begin by being over"
         );
-        let same_key = |other: &&SessionRecord| {
-            other.room == session.room && other.key.is_some() && other.key == session.key
-        };
-        assert_eq!(
-            self.sessions.values().find(same_key),
-            None,
-            "the same key makes no second session"
-        );
+        self.give_up_key(session);
         self.check_one_runs(session);
         let before = self.sessions.insert(session.id, session.clone());
         assert_eq!(before, None, "a session is made once");
+    }
+
+    /// A session that the room has forgotten gives its key up.
+    fn give_up_key(&mut self, to: &SessionRecord) {
+        let same_key = |other: &&SessionRecord| {
+            other.room == to.room && other.key.is_some() && other.key == to.key
+        };
+        let Some((id, ended_at)) = self
+            .sessions
+            .values()
+            .find(same_key)
+            .map(|other| (other.id, other.ended_at))
+        else {
+            return;
+        };
+        let over_since = |other: &&SessionRecord| {
+            other.room == to.room && other.id != id && other.ended_at >= ended_at
+        };
+        assert!(
+            ended_at.is_some() && self.sessions.values().filter(over_since).count() >= KEYS_KEPT,
+            "the same key makes no second session while the room remembers it: {to:?}"
+        );
+        self.sessions.entry(id).and_modify(|other| other.key = None);
     }
 
     fn change_session(&mut self, session: &SessionRecord) {

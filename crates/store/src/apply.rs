@@ -178,6 +178,7 @@ impl<'a> Applier<'a> {
 
     async fn create_session(&mut self, session: &SessionRecord) -> Result<(), Fault> {
         let session = in_order(session);
+        self.give_up_key(&session).await?;
         self.execute(
             "INSERT INTO sessions (id, room, state, host, title, key, scheduled_for, created_at, live_at, \
              ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -235,6 +236,21 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         self.tell_of_session(&session).await
+    }
+
+    /// A key is for ever the newest session's that it made: the rooms remember a few, and make a session of
+    /// one that they have forgotten. A session that is not over gives nothing up, and the new one is refused.
+    async fn give_up_key(&mut self, to: &SessionRecord) -> Result<(), Fault> {
+        if to.key.is_none() {
+            return Ok(());
+        }
+        self.execute(
+            "UPDATE sessions SET key = NULL \
+             WHERE room = $1 AND key = $2 AND id <> $3 AND state IN ('ended', 'cancelled')",
+            values![to.room, to.key.clone(), to.id],
+        )
+        .await
+        .map(drop)
     }
 
     async fn open_attendance(&mut self, opened: &AttendanceRecord) -> Result<(), Fault> {

@@ -5,6 +5,7 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::database::{Connection, values};
 use crate::error::{Error, Fault};
@@ -12,6 +13,10 @@ use crate::location::Location;
 
 /// Any number, the same in each server: "plenum" in ASCII.
 const ADVISORY_LOCK: i64 = 0x706c_656e_756d;
+
+/// PostgreSQL notices a moment later that a server was killed, and holds its lock until then.
+const TRIES: u32 = 60;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// Locks the data directory, which is made if it is missing, until the file is dropped.
 pub(crate) fn lock_directory(directory: &Path) -> Result<File, Error> {
@@ -45,13 +50,16 @@ pub(crate) async fn lock_database(
     if let Connection::Sqlite(_) = connection {
         return Ok(());
     }
-    let is_ours = connection
-        .row("SELECT pg_try_advisory_lock($1)", values![ADVISORY_LOCK])
-        .await
-        .and_then(|row| row.map_or(Ok(false), |row| row.boolean(0)))
-        .map_err(Fault::unexpected)?;
-    if is_ours {
-        return Ok(());
+    for _ in 0..TRIES {
+        let is_ours = connection
+            .row("SELECT pg_try_advisory_lock($1)", values![ADVISORY_LOCK])
+            .await
+            .and_then(|row| row.map_or(Ok(false), |row| row.boolean(0)))
+            .map_err(Fault::unexpected)?;
+        if is_ours {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
     }
     Err(Error::InUse(location.to_string()))
 }

@@ -105,12 +105,14 @@ async fn recover(
     connection
         .execute("UPDATE server SET heartbeat_at = $1", values![now])
         .await?;
-    stored(connection).await
+    let lost_sessions = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+    stored(connection, lost_sessions).await
 }
 
 /// What a server begins with.
-async fn stored(connection: &mut Connection) -> Result<Stored, Fault> {
+async fn stored(connection: &mut Connection, lost_sessions: u64) -> Result<Stored, Fault> {
     Ok(Stored {
+        lost_sessions,
         rooms: all(
             connection,
             concat!(
@@ -127,7 +129,7 @@ async fn stored(connection: &mut Connection) -> Result<Stored, Fault> {
                 "SELECT ",
                 session_columns!(),
                 " FROM (SELECT sessions.*, row_number() OVER (PARTITION BY room, state = 'scheduled' \
-                 ORDER BY created_at DESC, id DESC) AS place FROM sessions \
+                 ORDER BY ended_at DESC, id DESC) AS place FROM sessions \
                  WHERE state = 'scheduled' OR key IS NOT NULL) AS sessions \
                  JOIN rooms ON rooms.id = sessions.room \
                  WHERE rooms.closed_at IS NULL AND (sessions.state = 'scheduled' OR sessions.place <= 16) \

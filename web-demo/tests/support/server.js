@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 
 /**
  * @param {object} [options]
@@ -57,7 +57,7 @@ export async function startServer({ args = [], config, http = "127.0.0.1:0", udp
     /** May be asked again of one that has ended. */
     async stop(signal = "SIGTERM") {
       child.kill(signal);
-      const timer = setTimeout(() => child.kill("SIGKILL"), 8_000);
+      const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
       const code = await ended;
       clearTimeout(timer);
       rmSync(folder, { recursive: true, force: true });

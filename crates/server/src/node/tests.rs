@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use protocol::{Identity, ParticipantId, Role, RoomName, SessionId, StateUpdate};
-use signaling::{Claims, Fresh, Join, Permissions, Recorded};
+use signaling::{Claims, Fresh, Join, LogHead, Permissions, Recorded};
 use store::{Location, Settings, Store};
 
 use super::*;
@@ -107,8 +107,10 @@ async fn a_faulty_room_ends_alone_and_what_led_to_it_is_written_down_without_sec
         .collect();
     assert_eq!(logs.len(), 1, "{logs:?}");
     let log = std::fs::read_to_string(&logs[0]).unwrap();
-    let commands: Vec<Recorded> = log
-        .lines()
+    let mut lines = log.lines();
+    let head: LogHead = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert!(head.is_whole, "the room was made by what is in it");
+    let commands: Vec<Recorded> = lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(matches!(

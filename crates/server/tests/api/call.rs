@@ -137,7 +137,7 @@ impl Call {
     pub(crate) fn open(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         // Refused, it may be closed before all is written.
         let _ = stream.write_all(self.request().as_bytes());

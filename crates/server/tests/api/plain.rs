@@ -125,6 +125,14 @@ fn a_request_that_cannot_be_read_is_told_what_is_wrong_with_it() {
             post().body(json!({ "name": "x".repeat(300) })),
             (422, "text_too_long"),
         ),
+        (
+            post().body(json!({ "name": "a\0b" })),
+            (422, "text_invalid"),
+        ),
+        (
+            post().body(json!({ "name": "a", "owner": "\u{7f}" })),
+            (422, "text_invalid"),
+        ),
     ] {
         let response = call.send();
         assert_eq!(response.refusal(), expected, "{response:?}");

@@ -104,8 +104,9 @@ fn sessions_are_planned_cancelled_and_listed_in_pages_newest_first() {
     assert_eq!((first.status, again.status), (201, 200));
     assert_eq!(first.body, again.body);
     for key in ["2", "3"] {
-        plan(key).ok();
+        // Each is made in a millisecond of its own.
         std::thread::sleep(std::time::Duration::from_millis(2));
+        plan(key).ok();
     }
     let id = first.body["id"].as_str().unwrap();
     let cancel = || {
@@ -199,4 +200,24 @@ async fn who_was_there_is_told_as_json_and_as_a_table_that_computes_nothing() {
         row.starts_with("ann,\"'=HYPERLINK(\"\"http://evil.example\"\")\",,20"),
         "{row}"
     );
+}
+
+/// The store, too, must take a key again that the rooms have forgotten.
+#[test]
+fn e2_a_key_older_than_the_last_sixteen_makes_a_new_session_and_no_fault() {
+    let server = with_room("api_old_keys");
+    let mut made = Vec::new();
+    for number in 0..17 {
+        made.push(go_live(&server, &format!("key {number}")).ok()["id"].clone());
+        end(&server);
+    }
+    assert_eq!(go_live(&server, "key 1").ok()["id"], made[1]);
+    let new = go_live(&server, "key 0").ok();
+    assert_eq!(new["state"], "live", "{new}");
+    assert!(!made.contains(&new["id"]));
+    assert_eq!(go_live(&server, "key 0").ok()["id"], new["id"]);
+    end(&server);
+    assert_eq!(sessions(&server).len(), 18);
+    let faults = server.metric("plenum_refused_total{code=\"internal\"}");
+    assert_eq!(faults, 0.0);
 }

@@ -15,7 +15,7 @@ use crate::people::{Load, text};
 use crate::process::token;
 
 const PAUSE: Duration = Duration::from_millis(30);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One owner, until the load is over. In `seen` from `number` on: the life in which they last went live.
 pub(crate) async fn owner(load: Arc<Load>, number: usize, identity: String) {

@@ -23,7 +23,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Between attempts to come back.
 const PAUSE: Duration = Duration::from_millis(50);
 /// A server that answers nothing for so long, and is there, is at fault.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all who make the load share.
 pub(crate) struct Load {

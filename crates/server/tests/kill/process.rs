@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
@@ -35,9 +36,8 @@ impl Home {
         std::fs::create_dir_all(directory.join("data")).unwrap();
         let config = format!("{CONFIG}{KEY} = \"{SECRET}\"\n");
         std::fs::write(directory.join("plenum.toml"), config).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self {
-            address: free.local_addr().unwrap(),
+            address: free_address(),
             directory,
         }
     }
@@ -72,6 +72,20 @@ impl Home {
             .spawn();
         Server(child.unwrap())
     }
+}
+
+/// A port that stays free while the server is dead: below those that the kernel gives to whoever asks for any
+/// (32768 and up). One of those may be taken by an outgoing connection, even by a client's own to the very
+/// port, which then talks to itself.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 16;
+    let ports = std::iter::from_fn(|| Some(first + NEXT.fetch_add(1, Ordering::Relaxed)));
+    let ports = ports.map(|number| 26_000 + u16::try_from(number % 6_000).unwrap());
+    let mut addresses = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    addresses
+        .find(|address| TcpListener::bind(address).is_ok())
+        .unwrap()
 }
 
 /// What a failed test leaves is kept, to be looked at.

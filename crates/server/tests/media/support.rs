@@ -221,10 +221,17 @@ pub(crate) async fn more_packets(participant: &Participant, track: TrackId, more
 
 /// Stop sending, and wait until all is sent: a frame may be half out when the pause begins.
 pub(crate) async fn pause(publications: impl IntoIterator<Item = &Publication>) {
-    for publication in publications {
+    let publications: Vec<&Publication> = publications.into_iter().collect();
+    for publication in &publications {
         publication.pause(true);
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let sent = || publications.iter().map(|one| one.packets()).sum::<u64>();
+    let mut before = None;
+    until("nothing more is sent", async || {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        before.replace(sent()) == Some(sent())
+    })
+    .await;
 }
 
 /// Stop sending, and wait until the last packet has come.
@@ -235,18 +242,19 @@ pub(crate) async fn all_received(
     if !publication.is_paused() {
         pause([publication]).await;
     }
-    let last = publication.packets() - 1;
+    let last = || publication.packets() - 1;
     let highest = || {
         participant
             .reception(publication.id)
             .and_then(|reception| reception.counters.highest())
     };
     let began_at = Instant::now();
-    while highest() != Some(last) {
+    while highest() != Some(last()) {
         assert!(
             began_at.elapsed() < PATIENCE,
-            "{} should have got packet {last} of {}: {:?}",
+            "{} should have got packet {} of {}: {:?}",
             participant.id(),
+            last(),
             publication.id,
             participant.reception(publication.id)
         );
@@ -257,8 +265,14 @@ pub(crate) async fn all_received(
 
 /// No more packets of a track come.
 pub(crate) async fn assert_silent(participant: &Participant, track: TrackId) {
-    // What is under way arrives.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // What is under way arrives, late on a busy machine.
+    let mut before = None;
+    until("the track falls silent", async || {
+        seconds(1).await;
+        let now = packets(participant, track);
+        before.replace(now) == Some(now)
+    })
+    .await;
     let before = packets(participant, track);
     seconds(2).await;
     assert_eq!(

@@ -68,7 +68,7 @@ pub(crate) fn run_command(mut command: Command) -> Output {
 
 /// The code with which a process ends by itself, soon.
 pub(crate) fn ends(child: &mut Child) -> Option<i32> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code();
@@ -151,7 +151,7 @@ impl Server {
     pub(crate) fn http(&self, request: &str) -> Response {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         // Refused, it may be closed before all is written.
         let _ = stream.write_all(request.as_bytes());
@@ -186,7 +186,7 @@ impl Server {
 
     /// Waits until a metric has a value.
     pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             // There may be none, while all connections of this address are taken.
             let found = self.metric_now(name);

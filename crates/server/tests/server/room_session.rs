@@ -125,6 +125,8 @@ async fn the_host_is_the_host_after_a_refresh_and_after_the_server_was_killed() 
     let (mut host, joined) = again.joined(&room, "host").await;
     assert_eq!(joined["room"]["state"], "idle", "{joined}");
     assert_eq!(again.metric("plenum_rooms_stuck"), 0.0);
+    let lost = "plenum_sessions_ended_total{reason=\"server_lost\"}";
+    assert_eq!(again.metric(lost), 1.0);
     let old = go_live(&mut host, "b").await;
     assert_eq!(
         (&old["id"], &old["end_reason"]),

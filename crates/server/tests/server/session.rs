@@ -87,6 +87,7 @@ async fn messages_beyond_the_rate_are_refused_and_one_who_goes_on_is_closed() {
         "[limits]\nmessages_per_second = 5\nmessages_burst = 10",
     );
     let (mut client, _) = server.joined("blue", "ann").await;
+    let start = Instant::now();
     for _ in 0..20 {
         client.send(json!({ "type": "ping" })).await;
     }
@@ -99,7 +100,8 @@ async fn messages_beyond_the_rate_are_refused_and_one_who_goes_on_is_closed() {
         .filter(|answer| answer["type"] == "pong")
         .count();
     // The join took one of the ten; a slow machine gets some of the rate too.
-    assert!((9..=14).contains(&pongs), "{pongs}");
+    let at_most = 10 + 5 * (start.elapsed().as_secs() + 1);
+    assert!(pongs >= 9 && pongs as u64 <= at_most, "{pongs}");
     assert!(
         answers
             .iter()
@@ -139,7 +141,7 @@ async fn nothing_but_join_comes_first_and_no_second_one() {
 
 #[tokio::test]
 async fn one_who_does_not_join_in_time_is_closed() {
-    let server = Server::start("authentication", "[limits]\nauthentication_ms = 300");
+    let server = Server::start("authentication", "[limits]\nauthentication_ms = 3000");
     let start = Instant::now();
     let mut client = server.connect().await;
     // A bad token is no join.
@@ -148,10 +150,10 @@ async fn one_who_does_not_join_in_time_is_closed() {
     let (goodbye, frame) = client.receive_goodbye().await;
     assert_eq!(goodbye["code"], "authentication_timeout");
     assert_eq!(&*frame.reason, "authentication_timeout");
-    assert!(start.elapsed() >= Duration::from_millis(300));
+    assert!(start.elapsed() >= Duration::from_millis(3_000));
 
     let (mut joined, _) = server.joined("blue", "ann").await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
     joined.is_served().await;
 }
 
@@ -159,12 +161,12 @@ async fn one_who_does_not_join_in_time_is_closed() {
 async fn one_who_is_silent_for_too_long_is_lost() {
     let server = Server::start(
         "silence",
-        "[limits]\nping_interval_ms = 100\nping_timeout_ms = 500",
+        "[limits]\nping_interval_ms = 500\nping_timeout_ms = 5000",
     );
     let (mut silent, joined) = server.joined("blue", "ann").await;
     assert_eq!(
         (&joined["ping_interval_ms"], &joined["ping_timeout_ms"]),
-        (&json!(100), &json!(500))
+        (&json!(500), &json!(5000))
     );
     let (mut talking, _) = server.joined("red", "bob").await;
     let talk = async {
@@ -220,7 +222,7 @@ async fn one_who_does_not_read_is_closed_and_the_others_are_served() {
         .await;
     // It reads again: what is left, and then the end.
     while let Ok(Some(Ok(message))) = tokio::time::timeout(
-        Duration::from_secs(10),
+        Duration::from_secs(60),
         futures_util::StreamExt::next(&mut slow.socket),
     )
     .await

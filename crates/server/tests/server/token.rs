@@ -38,6 +38,16 @@ async fn a_bad_token_is_told_why_and_a_good_one_is_taken_after_it() {
             ),
             "text_too_long",
         ),
+        (
+            signed(json!({ "iss": KEY, "sub": "a\0nn", "exp": now + 60, "video": grant() })),
+            "text_invalid",
+        ),
+        (
+            signed(
+                json!({ "iss": KEY, "sub": "ann", "name": "Ann\n", "exp": now + 60, "video": grant() }),
+            ),
+            "text_invalid",
+        ),
     ] {
         client
             .send(json!({ "type": "join", "room": "blue", "token": token, "request_id": 3 }))

@@ -35,6 +35,8 @@ impl Rooms {
         request: ApiRequest,
         effects: &mut Vec<Effect>,
     ) -> ApiResult {
+        // It is written down with what they do.
+        self.limits.check_caller(caller)?;
         match request {
             ApiRequest::CreateRoom {
                 name,

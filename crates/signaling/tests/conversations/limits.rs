@@ -99,6 +99,38 @@ fn a_token_with_a_long_text_is_refused() {
 }
 
 #[test]
+fn a_text_with_a_control_character_is_refused_before_anything_is_written() {
+    let mut world = World::new();
+    for control in ["a\0", "\n", "\u{7f}", "\u{9b}"] {
+        for joining in [
+            Joining {
+                name: control.into(),
+                ..student("anna")
+            },
+            Joining {
+                role: control.into(),
+                ..student("anna")
+            },
+            Joining {
+                room: control.into(),
+                ..student("anna")
+            },
+            student(control),
+        ] {
+            let tab = joining.identity.clone();
+            let effects = world.join_as(joining);
+            assert_refused(&world, &effects, &tab, ErrorCode::TextInvalid);
+            assert!(world.written.is_empty());
+        }
+    }
+    world.join_as(Joining {
+        name: "Zoë \u{1f469}\u{200d}\u{1f3eb}".into(),
+        ..student("anna")
+    });
+    assert_eq!(world.rooms.counts().participants, 1);
+}
+
+#[test]
 fn a_long_mid_is_refused() {
     let mut world = World::new();
     world.join("anna");

@@ -123,6 +123,8 @@ fn what_cannot_be_is_refused() {
     for (name, code) in [
         (String::new(), ErrorCode::InvalidRequest),
         ("x".repeat(257), ErrorCode::TextTooLong),
+        ("a\0b".into(), ErrorCode::TextInvalid),
+        ("a\nb".into(), ErrorCode::TextInvalid),
     ] {
         let request = create(&mut world, &name, None);
         refused(&mut world, &backend(), request, code);
@@ -142,6 +144,13 @@ fn what_cannot_be_is_refused() {
                 ..RoomSettings::default()
             },
             ErrorCode::TextTooLong,
+        ),
+        (
+            RoomSettings {
+                title: "\0".into(),
+                ..RoomSettings::default()
+            },
+            ErrorCode::TextInvalid,
         ),
     ] {
         let room = class();

@@ -175,4 +175,19 @@ fn a_room_remembers_so_many_commands_and_no_more() {
         world.ask("anna", signaling::Request::LiveStatus);
     }
     assert_eq!(world.rooms.recent_commands(world.room_id()).len(), 256);
+    assert!(!world.rooms.log_head(world.room_id()).is_whole);
+}
+
+#[test]
+fn a_log_is_whole_if_it_begins_with_its_room() {
+    let (mut world, room) = live_room();
+    assert!(world.rooms.log_head(room).is_whole);
+    // It is empty, and what was before is no longer remembered.
+    world.end_session("host");
+    world.join("host");
+    assert!(!world.rooms.log_head(room).is_whole);
+    world.restart();
+    world.join("host");
+    assert!(!world.rooms.log_head(room).is_whole);
+    assert!(!world.rooms.recent_commands(room).is_empty());
 }

@@ -296,6 +296,8 @@ fn a_key_that_is_none_or_too_long_is_refused() {
     assert_refused(&world, &effects, "host", ErrorCode::InvalidRequest);
     let effects = world.go_live("host", &"x".repeat(65));
     assert_refused(&world, &effects, "host", ErrorCode::TextTooLong);
+    let effects = world.go_live("host", "a\0");
+    assert_refused(&world, &effects, "host", ErrorCode::TextInvalid);
     done(&world.go_live("host", &"x".repeat(64)), 0);
 }
 
@@ -453,4 +455,52 @@ fn the_sixteen_last_sessions_are_remembered_by_their_keys() {
     let session = Some(ids[0]);
     let effects = world.ask("host", Request::EndSession { session });
     assert_refused(&world, &effects, "host", ErrorCode::SessionNotFound);
+}
+
+#[test]
+fn e2_the_keys_of_the_last_sixteen_sessions_are_remembered_and_an_older_one_makes_a_session() {
+    let (mut world, _) = own_room();
+    let mut made = Vec::new();
+    let go_live_and_end = |world: &mut World, key: &str| {
+        let session = done(&world.go_live("host", key), 0);
+        if session.state == SessionState::Live {
+            world.end_session("host");
+            world.join("host");
+        }
+        session
+    };
+    for number in 0..17 {
+        made.push(go_live_and_end(&mut world, &format!("key {number}")).id);
+    }
+    for (number, id) in made.iter().enumerate().skip(1) {
+        let again = go_live_and_end(&mut world, &format!("key {number}"));
+        assert_eq!((again.id, again.state), (*id, SessionState::Ended));
+    }
+    for key in ["key 0", "key 1"] {
+        let new = go_live_and_end(&mut world, key);
+        assert_eq!(new.state, SessionState::Live);
+        assert!(!made.contains(&new.id));
+        world.restart();
+        world.join("host");
+        let again = go_live_and_end(&mut world, key);
+        assert_eq!((again.id, again.state), (new.id, SessionState::Ended));
+    }
+    assert_eq!(world.store.sessions.len(), 19);
+}
+
+#[test]
+fn what_ended_last_is_remembered_when_the_clock_was_set_back_since_the_others_ended() {
+    let (mut world, _) = own_room();
+    for number in 0..17 {
+        done(&world.go_live("host", &format!("key {number}")), 0);
+        world.end_session("host");
+        world.join("host");
+    }
+    world.restart();
+    world.now = Timestamp(START.0 / 2);
+    world.join("host");
+    let new = done(&world.go_live("host", "new key"), 0);
+    world.end_session("host");
+    world.join("host");
+    assert_eq!(done(&world.go_live("host", "new key"), 0).id, new.id);
 }

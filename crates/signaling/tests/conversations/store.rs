@@ -40,6 +40,12 @@ impl Store {
             }
             Write::SessionCreated(session) => {
                 self.open_room(session.room);
+                let same_key = |of: &&mut SessionRecord| {
+                    (of.room, &of.key) == (session.room, &session.key) && of.ended_at.is_some()
+                };
+                for over in self.sessions.values_mut().filter(same_key) {
+                    over.key = None;
+                }
                 let before = self.sessions.insert(session.id, session.clone());
                 assert_eq!(before, None, "a session is made once");
             }
@@ -182,11 +188,13 @@ impl Store {
         for track in self.tracks.values_mut() {
             track.unpublished_at.get_or_insert(now);
         }
+        let mut lost_sessions = 0;
         for session in self
             .sessions
             .values_mut()
             .filter(|of| of.state.is_running())
         {
+            lost_sessions += 1;
             session.state = SessionState::Ended;
             session.ended_at = Some(now);
             session.end_reason = Some(EndReason::ServerLost);
@@ -201,6 +209,7 @@ impl Store {
         let sessions = self.sessions.values().filter(|of| is_open(&of.room));
         let bans = self.bans.iter().filter(|((room, _), _)| is_open(room));
         Stored {
+            lost_sessions,
             sessions: sessions.cloned().collect(),
             bans: bans
                 .map(|((room, identity), at)| protocol::record::BanRecord {

@@ -190,9 +190,16 @@ END $$;
 CREATE TRIGGER track_is_open_in_a_live_session BEFORE UPDATE ON tracks
 FOR EACH ROW EXECUTE FUNCTION track_is_open_in_a_live_session();
 
+-- But for its key, which it gives up to a later session.
 CREATE FUNCTION session_that_is_over_stays_as_it_is() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state IN ('ended', 'cancelled') THEN
+    IF OLD.state IN ('ended', 'cancelled') AND NOT (
+        NEW.key IS NULL
+        AND (NEW.id, NEW.room, NEW.state, NEW.host, NEW.title, NEW.scheduled_for, NEW.created_at,
+            NEW.live_at, NEW.ended_at, NEW.end_reason)
+        IS NOT DISTINCT FROM (OLD.id, OLD.room, OLD.state, OLD.host, OLD.title, OLD.scheduled_for,
+            OLD.created_at, OLD.live_at, OLD.ended_at, OLD.end_reason)
+    ) THEN
         RAISE EXCEPTION 'a session that is over does not change' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;

@@ -170,8 +170,15 @@ BEGIN
     SELECT RAISE(ABORT, 'a track is open only in a session that is live');
 END;
 
+-- But for its key, which it gives up to a later session.
 CREATE TRIGGER session_that_is_over_stays_as_it_is BEFORE UPDATE ON sessions
-WHEN OLD.state IN ('ended', 'cancelled')
+WHEN OLD.state IN ('ended', 'cancelled') AND NOT (
+    NEW.key IS NULL
+    AND (NEW.id, NEW.room, NEW.state, NEW.host, NEW.title, NEW.scheduled_for, NEW.created_at,
+        NEW.live_at, NEW.ended_at, NEW.end_reason)
+    IS (OLD.id, OLD.room, OLD.state, OLD.host, OLD.title, OLD.scheduled_for, OLD.created_at,
+        OLD.live_at, OLD.ended_at, OLD.end_reason)
+)
 BEGIN
     SELECT RAISE(ABORT, 'a session that is over does not change');
 END;

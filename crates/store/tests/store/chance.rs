@@ -55,6 +55,16 @@ impl Model {
             })
     }
 
+    /// What is over gives its key up to a new session.
+    fn give_up_key(&mut self, to: &SessionRecord) {
+        let same = |of: &&mut SessionRecord| {
+            of.room == to.room && of.id != to.id && of.ended_at.is_some() && of.key == to.key
+        };
+        for over in self.sessions.values_mut().filter(same) {
+            over.key = None;
+        }
+    }
+
     /// Whether the room would have two running sessions, or two of a key.
     fn collides(&self, new: &SessionRecord) -> bool {
         let others = || {
@@ -102,6 +112,7 @@ impl Model {
             Write::SessionCreated(session) => {
                 let is_over =
                     matches!(session.state, SessionState::Ended | SessionState::Cancelled);
+                self.give_up_key(session);
                 (self.open_room(session.room.bits())
                     || (is_over && self.rooms.contains_key(&session.room.bits())))
                     && !self.collides(session)

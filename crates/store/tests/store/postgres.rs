@@ -12,6 +12,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 /// Starts and stops the server as it is told, and cleans up when nobody can tell it anything any more.
@@ -63,9 +64,7 @@ impl Postgres {
     /// One more, for a test that stops it.
     pub(crate) fn start_new() -> Postgres {
         let programs = programs();
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = socket.local_addr().unwrap().port();
-        drop(socket);
+        let port = free_port();
         let directory =
             std::env::temp_dir().join(format!("plenum-postgres-{}-{port}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
@@ -124,6 +123,17 @@ impl Keeper {
         self.answers.read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), answer, "PostgreSQL's keeper");
     }
+}
+
+/// A port that stays free until the server takes it, and while it is stopped: below those that the kernel
+/// gives to whoever asks for any (32768 and up), and for each process and each server another one.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 16;
+    let ports = std::iter::from_fn(|| Some(first + NEXT.fetch_add(1, Ordering::Relaxed)));
+    let ports = ports.map(|number| 20_000 + u16::try_from(number % 6_000).unwrap());
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().unwrap()
 }
 
 /// The folder of Debian's newest PostgreSQL.

@@ -1,7 +1,8 @@
 //! A start after a kill: nothing runs, and all that still matters is there.
 
-use protocol::record::{RoomRecord, SessionRecord, Write};
+use protocol::record::{RoomRecord, SessionRecord, Stored, Write};
 use protocol::{EndReason, SessionState};
+use store::Outcome;
 
 use crate::both;
 use crate::records::*;
@@ -56,7 +57,8 @@ both! {
         assert_eq!((told("session_ended"), told("participant_left"), told("room_deleted")), (3, 3, 1));
 
         // Once more: nothing is left to end.
-        assert_eq!(store.recover(at(61_000)).await.unwrap(), stored);
+        let nothing_lost = Stored { lost_sessions: 0, ..stored };
+        assert_eq!(store.recover(at(61_000)).await.unwrap(), nothing_lost);
         assert_eq!(store.events_due(at(61_000), 1_000).await.unwrap(), due);
     }
 
@@ -67,6 +69,8 @@ both! {
             writes.push(Write::SessionCreated(SessionRecord {
                 key: Some(format!("key {number}")),
                 created_at: at(2_000 + number),
+                // Planned early, given up late.
+                ended_at: Some(at(if number == 3 { 9_900 } else { 9_000 + number })),
                 ..session(number, 1, SessionState::Ended)
             }));
         }
@@ -78,8 +82,32 @@ both! {
         commit(&store, writes).await;
         let stored = store.recover(at(60_000)).await.unwrap();
         let known: Vec<_> = stored.sessions.iter().map(|session| session.id).collect();
-        let expected: Vec<_> = [30].into_iter().chain(5..=20).map(session_id).collect();
+        let expected: Vec<_> = [30, 3].into_iter().chain(6..=20).map(session_id).collect();
         assert_eq!(known, expected);
+    }
+
+    async fn a_key_that_makes_another_session_is_that_ones_and_what_was_is_as_it_was(place: Place) {
+        let store = place.open().await;
+        let keyed = |number, state| SessionRecord {
+            key: Some("key".into()),
+            ..session(number, 1, state)
+        };
+        commit(&store, vec![
+            Write::RoomCreated(room(1)),
+            Write::RoomCreated(room(2)),
+            Write::SessionCreated(keyed(1, SessionState::Ended)),
+            Write::SessionCreated(SessionRecord { room: room_id(2), ..keyed(2, SessionState::Ended) }),
+            Write::SessionCreated(keyed(3, SessionState::Live)),
+        ]).await;
+        let refused = write(&store, vec![Write::SessionCreated(keyed(4, SessionState::Scheduled))]).await;
+        assert!(matches!(refused, Outcome::Refused(_)), "what runs keeps its key: {refused:?}");
+        let mut kept = Vec::new();
+        for number in 1..=3 {
+            kept.push(store.session(session_id(number)).await.unwrap().unwrap());
+        }
+        assert_eq!(kept[0], session(1, 1, SessionState::Ended));
+        assert_eq!(kept[1].key.as_deref(), Some("key"), "another room's keys are its own");
+        assert_eq!(kept[2], keyed(3, SessionState::Live));
     }
 
     async fn a_clock_that_was_set_back_ends_nothing_in_the_future(place: Place) {

@@ -141,6 +141,18 @@ const WRONG: &[(&str, &str)] = &[
         "over does not change",
     ),
     (
+        "UPDATE sessions SET key = 'l' WHERE id = 'SE_0000000000003'",
+        "over does not change",
+    ),
+    (
+        "UPDATE sessions SET key = NULL, title = 'x' WHERE id = 'SE_0000000000003'",
+        "over does not change",
+    ),
+    (
+        "UPDATE sessions SET key = NULL, host = 'x' WHERE id = 'SE_0000000000003'",
+        "over does not change",
+    ),
+    (
         "DELETE FROM sessions WHERE id = 'SE_0000000000002'",
         "only a session that is over is deleted",
     ),
@@ -242,7 +254,8 @@ both! {
         }
         // What is right is not refused: the same, done in the right order.
         raw.execute(
-            "UPDATE attendance SET left_at = 8000 WHERE left_at IS NULL; \
+            "UPDATE sessions SET key = NULL WHERE id = 'SE_0000000000003'; \
+             UPDATE attendance SET left_at = 8000 WHERE left_at IS NULL; \
              UPDATE tracks SET unpublished_at = 8000 WHERE unpublished_at IS NULL; \
              UPDATE sessions SET state = 'ended', ended_at = 9000, end_reason = 'ended' \
                 WHERE id = 'SE_0000000000002'; \

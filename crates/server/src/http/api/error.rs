@@ -85,7 +85,9 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TrackNotFound => StatusCode::NOT_FOUND,
         ErrorCode::RoomExists | ErrorCode::SessionState => StatusCode::CONFLICT,
         ErrorCode::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::TextTooLong | ErrorCode::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::TextTooLong | ErrorCode::TextInvalid | ErrorCode::InvalidRequest => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ErrorCode::TooFast => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Unavailable | ErrorCode::ServerFull | ErrorCode::ServerStopping => {
             StatusCode::SERVICE_UNAVAILABLE
