@@ -727,6 +727,8 @@ export type ErrorCode =
   | "too_many_tracks"
   /** A name, a mid or another text is longer than it may be. */
   | "text_too_long"
+  /** A name, a key or another text has a control character, as a line break or NUL. */
+  | "text_invalid"
   /** The room does not exist. */
   | "room_not_found"
   /** The name is taken. */
