@@ -379,8 +379,9 @@ impl Engine {
                 continue;
             };
             let is_its_turn = (self.ticks.wrapping_add(place)).is_multiple_of(TICKS_OF_REST);
-            let is_due =
-                is_its_turn || !peer.is_at_rest() || overdue(now, peer, &self.config).is_some();
+            let is_due = is_its_turn
+                || !peer.is_at_rest(&self.tracks)
+                || overdue(now, peer, &self.config).is_some();
             if is_due {
                 self.serve(now, place, |engine| engine.look_after(now, place));
             }

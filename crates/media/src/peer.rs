@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use protocol::{ParticipantId, PeerId, TrackKind};
+use slab::Slab;
 
 use crate::Limits;
 use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::track::Subscriber;
-use crate::inbound::{ArrivalRecorder, RateLimit};
+use crate::inbound::{ArrivalRecorder, RateLimit, Track};
 use crate::outbound::OutboundTrack;
 use crate::transport::Transport;
 
@@ -171,11 +172,18 @@ impl Peer {
     }
 
     /// Whether nothing of the peer is due before long: it is connected, publishes nothing, and all that it
-    /// receives is flowing. Whatever must be looked at more often says so here.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    /// receives is flowing and has one layer only, so that there is none to go to. Whatever must be looked at
+    /// more often says so here.
+    pub(crate) fn is_at_rest(&self, tracks: &Slab<Track>) -> bool {
+        let is_at_rest = |outbound: &OutboundTrack| {
+            let has_layers = tracks
+                .get(outbound.track)
+                .is_some_and(|track| track.layers.len() > 1);
+            outbound.is_at_rest() && !has_layers
+        };
         self.tracks.is_empty()
             && !self.transport.wants_timeouts()
-            && self.outbound.iter().all(OutboundTrack::is_at_rest)
+            && self.outbound.iter().all(is_at_rest)
     }
 
     /// The number of the transport-wide sequence number extension.
