@@ -10,6 +10,7 @@
 #[cfg(test)]
 extern crate self as media;
 
+mod allocation;
 mod codec;
 mod command;
 mod config;
@@ -37,6 +38,7 @@ mod transport;
 mod turn;
 mod upkeep;
 
+pub use allocation::{ForwardedTrack, Forwarding, LayerReport, Reason};
 pub use command::Command;
 pub use config::Config;
 pub use engine::{Engine, SetupError};
