@@ -254,8 +254,7 @@ function showRoom(joined) {
     renderRoom(joined);
   };
   joined.on("track", (track) => {
-    const shown = tiles.attach(track);
-    if (shown) joined.showIn(track.publication.id, shown);
+    tiles.attach(track);
     update();
   });
   joined.on("track-removed", (track) => {

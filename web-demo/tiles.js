@@ -61,9 +61,8 @@ export class Tiles {
   }
 
   /**
-   * A track can be played. Gives the element that shows it, if it is a video.
+   * A track can be played.
    * @param {RemoteTrack} remote
-   * @returns {Element | null}
    */
   attach({ track, participant, publication }) {
     const tile = this.#tiles.get(participant.id) ?? this.#add(participant);
@@ -77,20 +76,15 @@ export class Tiles {
       audio.play().catch((error) => {
         if (error.name === "NotAllowedError") this.#options.onBlocked(audio);
       });
-      return null;
-    }
-    if (publication.source === "screen") {
-      const figure = this.#share(participant, stream);
-      this.#shared.set(publication.id, figure);
+    } else if (publication.source === "screen") {
+      this.#shared.set(publication.id, this.#share(participant, stream));
       this.#screens.parentElement?.classList.add("with-screen");
       arrange(this.#container);
-      return figure;
+    } else {
+      tile.video.srcObject = stream;
+      tile.video.dataset.track = publication.id;
+      tile.video.play().catch(() => {});
     }
-    tile.video.srcObject = stream;
-    tile.video.dataset.track = publication.id;
-    tile.video.play().catch(() => {});
-    // Not the video itself: it is not there while the camera is off.
-    return tile.element;
   }
 
   /**

@@ -10,7 +10,6 @@
 #[cfg(test)]
 extern crate self as media;
 
-mod allocation;
 mod codec;
 mod command;
 mod config;
@@ -38,7 +37,6 @@ mod transport;
 mod turn;
 mod upkeep;
 
-pub use allocation::{ForwardedTrack, Forwarding, LayerReport, Reason};
 pub use command::Command;
 pub use config::Config;
 pub use engine::{Engine, SetupError};

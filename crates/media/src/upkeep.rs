@@ -97,6 +97,16 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
     }
 }
 
+/// Give each subscription of the peer its layer.
+pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
+    for outbound in &mut peer.outbound {
+        let target = tracks[outbound.track].best_layer(now);
+        if outbound.selector.target() != target {
+            outbound.selector.set_target(target);
+        }
+    }
+}
+
 /// Ask for the key frames that the peer's subscriptions wait for.
 pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
     if !peer.transport.is_connected() {

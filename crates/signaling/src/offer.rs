@@ -146,7 +146,6 @@ impl Room {
             source,
             muted,
             published_at: turn.now,
-            layers_wanted: None,
         };
         let view = track.view();
         peer.tracks.push(track);

@@ -212,7 +212,6 @@ impl Tab {
             | ServerMessage::Answer(_)
             | ServerMessage::MediaSectionsRequired { .. }
             | ServerMessage::Speakers { .. }
-            | ServerMessage::LayersWanted { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::UnmuteAsked { .. } => None,
         }

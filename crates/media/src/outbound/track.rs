@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::{ParticipantId, TrackId, TrackKind, Viewport};
+use protocol::{ParticipantId, TrackId, TrackKind};
 
 use super::layer_selector::{Decision, LayerSelector, Lot};
 use super::retransmission::RetransmissionLimit;
 use super::rewriter::{Incoming, Rewriter, Rewritten, Switch};
 use super::round_trip::SentReports;
 use crate::Limits;
-use crate::allocation::Allotment;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
 use crate::forwarded::{Forwarded, Kept};
@@ -48,9 +47,6 @@ pub(crate) struct OutboundTrack {
     /// When it got its section.
     pub(crate) bound_at: Instant,
     pub(crate) selector: LayerSelector,
-    /// How large the subscriber shows it, if it ever said.
-    pub(crate) viewport: Option<Viewport>,
-    pub(crate) allotment: Allotment,
     /// Nothing is sent before.
     held_until: Option<Instant>,
     participant: ParticipantId,
@@ -116,8 +112,6 @@ impl OutboundTrack {
             rtx_ssrc: numbers.rtx_ssrc,
             bound_at: now,
             selector: LayerSelector::new(),
-            viewport: None,
-            allotment: Allotment::default(),
             held_until: (kind == TrackKind::Video).then_some(now + ANSWER_APPLIED),
             participant,
             red_blocks: red_blocks(&payload_types),

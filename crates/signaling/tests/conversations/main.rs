@@ -25,6 +25,5 @@ mod speaking;
 mod store;
 mod subscribing;
 mod view;
-mod viewports;
 mod waiting;
 mod world;

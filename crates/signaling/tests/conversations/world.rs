@@ -324,9 +324,7 @@ impl World {
             }
             MediaEvent::PeerEnded { peer, .. } => self.media.forget_peer(*peer),
             MediaEvent::PublicationRefused { track, .. } => self.media.forget_track(*track),
-            MediaEvent::SectionsRequired { .. }
-            | MediaEvent::LayersWanted { .. }
-            | MediaEvent::Speaking { .. } => {}
+            MediaEvent::SectionsRequired { .. } | MediaEvent::Speaking { .. } => {}
         }
         self.handle(Command::Media(event))
     }
