@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{Layer, Track};
 use crate::outbound::LayerSelector;
+use crate::overload::Cut;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 
@@ -24,6 +25,11 @@ impl Desk<'_> {
     /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer.
     pub(crate) fn deliver(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
         let outbound = &mut peer.outbound[place];
+        if let Some((frames, packets)) = outbound.leaves_out(forwarded) {
+            self.statistics.overload_frames += frames;
+            self.statistics.overload_packets += packets;
+            return;
+        }
         let is_first = outbound.is_unsent();
         if !outbound.forward(&mut peer.transport, forwarded) {
             return;
@@ -53,7 +59,8 @@ impl Desk<'_> {
         for place in 0..peer.outbound.len() {
             let outbound = &mut peer.outbound[place];
             outbound.release(self.now);
-            if outbound.kind == TrackKind::Video && !outbound.is_held() {
+            let is_shown = !outbound.is_held() && outbound.cut != Cut::Everything;
+            if outbound.kind == TrackKind::Video && is_shown {
                 let track = &tracks[outbound.track];
                 if let Some(layer) = replayed(self.now, track, &outbound.selector) {
                     self.replay_layer(peer, place, track, layer);

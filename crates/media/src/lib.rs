@@ -25,6 +25,7 @@ mod limits;
 mod link;
 mod negotiation;
 mod outbound;
+mod overload;
 mod peer;
 mod router;
 mod rtp;
