@@ -10,7 +10,6 @@ use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{Layer, Track};
 use crate::outbound::LayerSelector;
-use crate::overload::Cut;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 
@@ -25,11 +24,6 @@ impl Desk<'_> {
     /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer.
     pub(crate) fn deliver(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
         let outbound = &mut peer.outbound[place];
-        if let Some((frames, packets)) = outbound.leaves_out(forwarded) {
-            self.statistics.overload_frames += frames;
-            self.statistics.overload_packets += packets;
-            return;
-        }
         let is_first = outbound.is_unsent();
         if !outbound.forward(&mut peer.transport, forwarded) {
             return;
@@ -59,8 +53,7 @@ impl Desk<'_> {
         for place in 0..peer.outbound.len() {
             let outbound = &mut peer.outbound[place];
             outbound.release(self.now);
-            let is_shown = !outbound.is_held() && outbound.cut != Cut::Everything;
-            if outbound.kind == TrackKind::Video && is_shown {
+            if outbound.kind == TrackKind::Video && !outbound.is_held() {
                 let track = &tracks[outbound.track];
                 if let Some(layer) = replayed(self.now, track, &outbound.selector) {
                     self.replay_layer(peer, place, track, layer);

@@ -25,7 +25,6 @@ mod limits;
 mod link;
 mod negotiation;
 mod outbound;
-mod overload;
 mod peer;
 mod router;
 mod rtp;

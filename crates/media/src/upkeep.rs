@@ -9,7 +9,6 @@ use slab::Slab;
 
 use crate::event::Event;
 use crate::inbound::Track;
-use crate::overload::Cut;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 use crate::transport::rtcp;
@@ -101,8 +100,7 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
 /// Give each subscription of the peer its layer.
 pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
     for outbound in &mut peer.outbound {
-        let track = &tracks[outbound.track];
-        let target = outbound.affordable(track.best_layer(now), track.lowest_layer(now));
+        let target = tracks[outbound.track].best_layer(now);
         if outbound.selector.target() != target {
             outbound.selector.set_target(target);
         }
@@ -114,11 +112,7 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
     if !peer.transport.is_connected() {
         return;
     }
-    for outbound in peer
-        .outbound
-        .iter()
-        .filter(|outbound| !outbound.is_held() && outbound.cut != Cut::Everything)
-    {
+    for outbound in peer.outbound.iter().filter(|outbound| !outbound.is_held()) {
         let wanted = outbound.selector.wants_key_frame();
         if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {
