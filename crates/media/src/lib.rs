@@ -10,7 +10,6 @@
 #[cfg(test)]
 extern crate self as media;
 
-mod bandwidth;
 mod codec;
 mod command;
 mod config;
@@ -26,7 +25,6 @@ mod limits;
 mod link;
 mod negotiation;
 mod outbound;
-mod pacing;
 mod peer;
 mod router;
 mod rtp;
@@ -45,5 +43,5 @@ pub use engine::{Engine, SetupError};
 pub use event::Event;
 pub use limits::Limits;
 pub use link::Batch;
-pub use statistics::{DropReason, PathStatistics, Statistics};
+pub use statistics::{DropReason, Statistics};
 pub use transmit::Transmit;
