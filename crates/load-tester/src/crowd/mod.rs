@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
 use tokio::sync::{oneshot, watch};
 
@@ -36,6 +36,9 @@ pub type Detour = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
 /// Commands take this long at most to reach every thread: counting begins and ends later by it, so that
 /// all threads agree on which packets are counted.
 const AGREEMENT: Duration = Duration::from_millis(100);
+/// And this long to be answered, on however busy a machine: a run is to end with an error and not to wait
+/// for ever for a thread of its own.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// How a crowd works.
 #[derive(Clone)]
@@ -183,9 +186,7 @@ impl Crowd {
     pub(crate) async fn counted(&self) -> Result<Counted> {
         let (reply, tracks) = oneshot::channel();
         self.sender.tell(sending::Command::Report(reply));
-        let sent = tracks
-            .await
-            .map_err(|_| anyhow!("the sending thread has ended"))?;
+        let sent = answered(tracks).await?;
         let mut counted = Counted {
             accounts: Vec::new(),
             tracks: sent.tracks,
@@ -205,6 +206,13 @@ impl Crowd {
         }
         Ok(counted)
     }
+}
+
+/// What a thread answers.
+async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T> {
+    let answer = tokio::time::timeout(ANSWER, answer).await;
+    let answer = answer.context("a thread of the generator does not answer")?;
+    answer.context("a thread of the generator has ended")
 }
 
 /// What has become of a transport.

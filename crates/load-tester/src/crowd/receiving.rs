@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -29,7 +29,7 @@ use client::Client;
 use super::dtls::Identity;
 use super::socket::{BATCH_SIZE, Socket};
 use super::track_number::TrackNumber;
-use super::{Member, Receiving, Remote, Sending, State, clock, sending};
+use super::{Member, Receiving, Remote, Sending, State, answered, clock, sending};
 use crate::measurements::histogram;
 
 /// Room for a datagram, and for a bundle of them where the kernel may make such (GRO).
@@ -155,9 +155,7 @@ impl Handle {
     pub(crate) async fn ask<T>(&self, question: fn(oneshot::Sender<T>) -> Command) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.tell(question(reply));
-        answer
-            .await
-            .map_err(|_| anyhow!("a receiving thread has ended"))
+        answered(answer).await
     }
 }
 

@@ -24,6 +24,11 @@ use super::track_number::TrackNumber;
 use super::{Member, Sending};
 use crate::measurements::histogram;
 
+/// Frames that are sent before it is looked again at what the thread is told: with more to send than it can
+/// it would otherwise hear nothing any more, not even that it is to stop.
+const FRAMES_AT_ONCE: usize = 64;
+/// What is later than this is not made up for: a camera that cannot keep up drops frames.
+const LATEST: Duration = Duration::from_secs(1);
 /// Nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -159,12 +164,18 @@ impl Thread {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
+            while let Ok(command) = self.inbox.try_recv() {
+                self.carry_out(command);
+            }
             self.send_due();
         }
     }
 
     fn send_due(&mut self) {
-        while let Some(Reverse((due, id, at))) = self.due.peek().copied() {
+        for _ in 0..FRAMES_AT_ONCE {
+            let Some(Reverse((due, id, at))) = self.due.peek().copied() else {
+                return;
+            };
             let now = Instant::now();
             if due > now {
                 return;
@@ -179,7 +190,9 @@ impl Thread {
                 track.send(now, outlet, &self.window);
                 let late = now.saturating_duration_since(due);
                 self.lag_us.saturating_record(late.as_micros() as u64);
-                self.due.push(Reverse((due + track.interval(), id, at)));
+                let next = due + track.interval();
+                let next = if late > LATEST { now } else { next };
+                self.due.push(Reverse((next, id, at)));
             }
             outlet.tracks = tracks;
         }
@@ -259,5 +272,74 @@ impl Thread {
                 tracks,
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use rtc::crypto::RTCCryptoProvider;
+    use rtc::crypto::providers::RingProvider;
+    use rtc::srtp::config::Config;
+
+    use super::*;
+    use crate::command_line::{Codec, Video};
+    use crate::crowd::{Extensions, Layer, PublishSpec, clock};
+
+    fn sealer() -> Sealer {
+        let mut config = Config::default();
+        let material = vec![7; config.keying_material_len()];
+        config
+            .set_session_keys_from_keying_material(&material, true)
+            .unwrap();
+        Sealer::new(&config, RingProvider::new().crypto()).unwrap()
+    }
+
+    /// A camera whose pictures follow each other by a nanosecond.
+    fn too_much(server: &UdpSocket) -> Start {
+        let address = server.local_addr().unwrap();
+        let spec = PublishSpec::Video(Video {
+            bitrate: 1_000_000,
+            packet_bytes: 1_000,
+            frames_per_second: 1_000_000_000,
+            key_frame_interval: Duration::from_secs(10),
+            codec: Codec::Vp8,
+            simulcast: false,
+        });
+        Start {
+            id: 1,
+            member: Arc::new(Member::new(0, 0, false)),
+            socket: Arc::new(Socket::open(address, false).unwrap()),
+            address,
+            sealer: sealer(),
+            sending: vec![Sending {
+                spec,
+                mid: "0".to_owned(),
+                payload_type: 96,
+                rtx_payload_type: None,
+                extensions: Extensions::default(),
+                layers: Layer::of(&spec),
+            }],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thread_with_more_to_send_than_it_can_hears_what_it_is_told() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sending = start(1).unwrap();
+        sending.tell(Command::Begin(clock::microseconds(Instant::now())));
+        sending.tell(Command::Start(Box::new(too_much(&server))));
+        // It is under way.
+        server
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        server.recv(&mut [0; 2_048]).unwrap();
+        let (reply, report) = oneshot::channel();
+        sending.tell(Command::Stop(1));
+        sending.tell(Command::Report(reply));
+        let report = tokio::time::timeout(Duration::from_secs(30), report).await;
+        let tracks = report.expect("no answer").unwrap().tracks;
+        assert!(!tracks[0].is_there, "it was told to stop");
     }
 }

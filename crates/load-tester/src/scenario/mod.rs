@@ -7,6 +7,7 @@ mod classroom;
 mod counting;
 mod failures;
 mod fanout;
+mod interrupt;
 mod late_join;
 mod population;
 mod progress;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::counting::Count;
 use super::failures::Failures;
+use super::interrupt;
 use super::population::{Newcomer, Population};
 use super::progress;
 use crate::command_line::{Feedback, Run};
@@ -49,24 +50,12 @@ impl World {
         })?);
         let failures = Failures::default();
         let transport_cc = run.feedback == Feedback::TransportCc;
-        let (interrupt, interrupted) = watch::channel(false);
-        tokio::spawn(async move {
-            // Without signals a run cannot be ended early.
-            if tokio::signal::ctrl_c().await.is_ok() {
-                interrupt.send_replace(true);
-                // Whoever asks twice means it.
-                if tokio::signal::ctrl_c().await.is_ok() {
-                    std::process::exit(130);
-                }
-            }
-            interrupt.closed().await;
-        });
         Ok(Self {
             run: run.clone(),
             population: Population::new(crowd, signaling, failures.clone(), transport_cc),
             failures,
             sampler,
-            interrupted,
+            interrupted: interrupt::interrupted(),
             server,
         })
     }
@@ -95,7 +84,7 @@ impl World {
         let mut interrupted = self.interrupted.clone();
         tokio::select! {
             gathered = self.population.gather(newcomers, per_second) => gathered,
-            _ = interrupted.wait_for(|is| *is) => bail!("interrupted before packets were counted"),
+            Ok(_) = interrupted.wait_for(|is| *is) => bail!("interrupted before packets were counted"),
         }
     }
 
