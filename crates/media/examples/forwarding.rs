@@ -1,5 +1,5 @@
 //! What the engine itself costs for each forwarded packet: receiving, rewriting, sealing, handing out, without
-//! a socket. Usage: forwarding [video|audio|rooms] [SUBSCRIBERS] [SECONDS OF MEDIA]
+//! a socket. Usage: forwarding [video|numbered|audio|rooms] [SUBSCRIBERS] [SECONDS OF MEDIA]
 //!
 //! Under `valgrind --tool=callgrind --toggle-collect='*measured*'` it gives instructions by function.
 
@@ -162,6 +162,8 @@ impl World {
                 vec![],
             ));
             let section = match kind {
+                // With transport-wide numbers, for feedback that does not come.
+                _ if load == "numbered" => Section::ReceiveVideoWithFeedback,
                 TrackKind::Audio => Section::ReceiveAudio,
                 TrackKind::Video => Section::ReceiveVideo,
             };

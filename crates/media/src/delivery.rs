@@ -9,7 +9,8 @@ use slab::Slab;
 use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{Layer, Track};
-use crate::outbound::LayerSelector;
+use crate::outbound::{LayerSelector, Way};
+use crate::pacing;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 
@@ -21,11 +22,26 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer.
+    /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer: now, or
+    /// when there is room for it.
     pub(crate) fn deliver(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
+        if pacing::must_wait(self.now, peer, place, forwarded) {
+            self.statistics.paths.paced_packets += 1;
+        } else {
+            self.send(peer, place, forwarded);
+        }
+    }
+
+    /// Forward a packet now, if it is of the subscription's layer.
+    pub(crate) fn send(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
         let outbound = &mut peer.outbound[place];
         let is_first = outbound.is_unsent();
-        if !outbound.forward(&mut peer.transport, forwarded) {
+        let mut way = Way {
+            now: self.now,
+            transport: &mut peer.transport,
+            bandwidth: &mut peer.bandwidth,
+        };
+        if !outbound.forward(&mut way, forwarded) {
             return;
         }
         self.statistics.outbound_packets += 1;
@@ -51,8 +67,13 @@ impl Desk<'_> {
             return;
         }
         for place in 0..peer.outbound.len() {
+            let has_room = peer.held.is_empty() && peer.bandwidth.may_send(self.now);
             let outbound = &mut peer.outbound[place];
             outbound.release(self.now);
+            // What was too much for the path is not sent once more.
+            if !has_room || outbound.is_broken_off {
+                continue;
+            }
             if outbound.kind == TrackKind::Video && !outbound.is_held() {
                 let track = &tracks[outbound.track];
                 if let Some(layer) = replayed(self.now, track, &outbound.selector) {

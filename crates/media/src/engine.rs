@@ -19,7 +19,7 @@ use crate::negotiation;
 use crate::peer::Peer;
 use crate::router::Router;
 use crate::rtp::packet::is_rtcp;
-use crate::statistics::{DropReason, Statistics};
+use crate::statistics::{DropReason, PathStatistics, Statistics};
 use crate::transport::{self, DatagramKind, Identity, Outbox, Path, Transport, TransportEvent};
 use crate::turn::Turn;
 use crate::upkeep;
@@ -28,6 +28,7 @@ use crate::{Command, Config, Event, Transmit};
 mod commands;
 mod data;
 mod invariants;
+mod pace;
 mod relay;
 
 /// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
@@ -78,6 +79,9 @@ pub struct Engine {
     /// Some peer's subscriptions or sections changed in this turn.
     sections_changed: bool,
     statistics: Statistics,
+    /// Peers that something waits for, or that are being probed.
+    paced: Vec<usize>,
+    next_pace: Option<Instant>,
     next_tick: Instant,
     ticks: usize,
     scratch: Vec<u8>,
@@ -109,6 +113,8 @@ impl Engine {
             farewells: Vec::new(),
             sections_changed: false,
             statistics: Statistics::default(),
+            paced: Vec::new(),
+            next_pace: None,
             next_tick: now + TICK,
             ticks: 0,
             scratch: Vec::new(),
@@ -368,6 +374,9 @@ impl Engine {
 
     /// Do what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.next_pace.is_some_and(|due| due <= now) {
+            self.pace(now);
+        }
         if now < self.next_tick {
             return;
         }
@@ -412,7 +421,15 @@ impl Engine {
             events: &mut self.events,
         };
         desk.replay(peer, &self.tracks);
+        desk.release(peer, &self.tracks);
         upkeep::want_key_frames(peer, &mut self.tracks);
+        let is_waiting = peer.is_waiting();
+        if is_waiting {
+            self.mark_paced(now, place);
+        }
+        let Some(peer) = self.peers.get_mut(place) else {
+            return;
+        };
         if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
             upkeep::report(now, peer, &mut self.tracks);
         }
@@ -483,7 +500,8 @@ impl Engine {
 
     /// When `handle_timeout` is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.peers.is_empty()).then_some(self.next_tick)
+        let tick = (!self.peers.is_empty()).then_some(self.next_tick)?;
+        Some(self.next_pace.map_or(tick, |pace| pace.min(tick)))
     }
 
     /// What has happened since. To be drained when all commands of a turn are given: only then are missing
@@ -536,6 +554,9 @@ impl Engine {
         for place in faults {
             self.end_after_panic(now, place);
         }
+        for place in self.turn.take_holding() {
+            self.mark_paced(now, place);
+        }
     }
 
     /// What was counted so far, and how many there are now.
@@ -548,7 +569,17 @@ impl Engine {
         let is_relayed = |track: &Track| matches!(track.publisher, Publisher::Elsewhere(_));
         let tracks = self.tracks.iter();
         let relayed = tracks.filter(|(_, track)| is_relayed(track)).count();
+        let estimates = || {
+            self.peers
+                .iter()
+                .filter_map(|(_, peer)| peer.bandwidth.estimate_bps())
+        };
         Statistics {
+            paths: PathStatistics {
+                estimated: estimates().count() as u64,
+                estimated_bps: estimates().fold(0, u64::saturating_add),
+                ..self.statistics.paths
+            },
             peers_connected: connected as u64,
             peers_connecting: (self.peers.len() - connected) as u64,
             tracks: (self.tracks.len() - relayed) as u64,

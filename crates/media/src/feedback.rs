@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::bandwidth::{self, TransportFeedback};
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{SenderClock, Track};
+use crate::outbound::Way;
 use crate::peer::Peer;
 use crate::statistics::{DropReason, Statistics};
 use crate::transport::rtcp::{self, Feedback};
@@ -23,6 +25,9 @@ impl FeedbackDesk<'_> {
     pub(crate) fn handle(&mut self, place: usize, plain: &[u8]) -> Result<(), DropReason> {
         if !self.peers[place].rtcp.take(self.now, 1.0) {
             return Err(DropReason::RtcpRate);
+        }
+        if self.note_arrivals(place, plain) {
+            return Ok(());
         }
         for feedback in rtcp::read(plain).ok_or(DropReason::RtcpMalformed)? {
             match feedback {
@@ -63,6 +68,24 @@ impl FeedbackDesk<'_> {
         Ok(())
     }
 
+    /// What the peer tells of its path: when each packet arrived, or how much it thinks it can take. True if that
+    /// is all it tells.
+    fn note_arrivals(&mut self, place: usize, plain: &[u8]) -> bool {
+        let bandwidth = &mut self.peers[place].bandwidth;
+        let mut told = 0;
+        for packet in rtcp::packets(plain) {
+            if let Some(feedback) = TransportFeedback::parse(packet) {
+                bandwidth.on_feedback(self.now, &feedback);
+            } else if let Some(bps) = bandwidth::receiver_estimate_bps(packet) {
+                bandwidth.on_receiver_estimate(self.now, bps);
+            } else {
+                continue;
+            }
+            told += packet.len();
+        }
+        told == plain.len()
+    }
+
     fn note_clock(&mut self, place: usize, ssrc: u32, clock: SenderClock) {
         if let Some(stream) = self.peers[place]
             .streams
@@ -76,7 +99,11 @@ impl FeedbackDesk<'_> {
 
     fn send_again(&mut self, place: usize, ssrc: u32, sequence_numbers: &[u16]) {
         let peer = &mut self.peers[place];
-        let transport = &mut peer.transport;
+        let mut way = Way {
+            now: self.now,
+            transport: &mut peer.transport,
+            bandwidth: &mut peer.bandwidth,
+        };
         let Some(outbound) = peer
             .outbound
             .iter_mut()
@@ -100,7 +127,7 @@ impl FeedbackDesk<'_> {
             // when it comes.
             let sent = forwarded.is_some_and(|packet| {
                 outbound.may_repeat(self.now, sequence_number)
-                    && outbound.resend(transport, sequence_number, &packet)
+                    && outbound.resend(&mut way, sequence_number, &packet)
             });
             if sent {
                 self.statistics.outbound_retransmissions += 1;

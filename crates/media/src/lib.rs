@@ -10,6 +10,7 @@
 #[cfg(test)]
 extern crate self as media;
 
+mod bandwidth;
 mod codec;
 mod command;
 mod config;
@@ -25,6 +26,7 @@ mod limits;
 mod link;
 mod negotiation;
 mod outbound;
+mod pacing;
 mod peer;
 mod router;
 mod rtp;
@@ -43,5 +45,5 @@ pub use engine::{Engine, SetupError};
 pub use event::Event;
 pub use limits::Limits;
 pub use link::Batch;
-pub use statistics::{DropReason, Statistics};
+pub use statistics::{DropReason, PathStatistics, Statistics};
 pub use transmit::Transmit;

@@ -283,6 +283,9 @@ fn send<'a>(
         ssrc: outbound.ssrc,
         outbound: peer.outbound.len(),
     });
+    if outbound.has_feedback() {
+        peer.bandwidth.enable();
+    }
     peer.outbound.push(outbound);
     peer.outbound.last()
 }

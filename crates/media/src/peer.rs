@@ -9,10 +9,12 @@ use protocol::{ParticipantId, PeerId, TrackKind};
 use slab::Slab;
 
 use crate::Limits;
+use crate::bandwidth::Bandwidth;
 use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::track::Subscriber;
 use crate::inbound::{ArrivalRecorder, RateLimit, Track};
 use crate::outbound::OutboundTrack;
+use crate::pacing::Held;
 use crate::transport::Transport;
 
 /// What an SSRC of the client carries.
@@ -67,6 +69,12 @@ pub(crate) struct Peer {
     pub(crate) rtcp: RateLimit,
     /// It is to be asked for packets again, before the next tick.
     pub(crate) misses_packets: bool,
+    /// What its path carries.
+    pub(crate) bandwidth: Bandwidth,
+    /// What it cannot be sent yet.
+    pub(crate) held: Held,
+    /// Listed to be asked soon whether that has changed.
+    pub(crate) is_paced: bool,
     /// Listed to be flushed at the end of the turn.
     pub(crate) is_dirty: bool,
     /// Places in `outbound` of subscriptions whose track has packets in this turn.
@@ -109,6 +117,9 @@ impl Peer {
             bytes: RateLimit::new(now, limits.inbound_bytes_per_second as f64),
             rtcp: RateLimit::new(now, limits.rtcp_packets_per_second.into()),
             misses_packets: false,
+            bandwidth: Bandwidth::new(now),
+            held: Held::default(),
+            is_paced: false,
             is_dirty: false,
             due: Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! What the engine counts. Plain numbers, written by the engine's thread alone, copied out now and then.
 
+use std::ops::AddAssign;
+
 /// Counters and gauges of one engine. Counters only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -37,8 +39,38 @@ pub struct Statistics {
     pub relayed_packets: u64,
     /// Data-channel messages relayed, counted once for each receiver.
     pub data_messages: u64,
+    /// The paths to subscribers.
+    pub paths: PathStatistics,
     /// Datagrams and packets dropped, by reason.
     pub dropped: [u64; DropReason::ALL.len()],
+}
+
+/// What is known of the paths to subscribers, and what was done about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathStatistics {
+    /// Subscribers of whose paths there is an estimate: a gauge.
+    pub estimated: u64,
+    /// What these paths carry together, in bits per second: a gauge.
+    pub estimated_bps: u64,
+    /// Probes that were begun.
+    pub probes: u64,
+    /// Packets sent again only to probe a path.
+    pub probe_packets: u64,
+    /// Video packets that waited for room.
+    pub paced_packets: u64,
+    /// Pictures broken off because a path did not carry them in time; they went on at a key frame.
+    pub pictures_broken_off: u64,
+}
+
+impl AddAssign for PathStatistics {
+    fn add_assign(&mut self, other: Self) {
+        self.estimated += other.estimated;
+        self.estimated_bps += other.estimated_bps;
+        self.probes += other.probes;
+        self.probe_packets += other.probe_packets;
+        self.paced_packets += other.paced_packets;
+        self.pictures_broken_off += other.pictures_broken_off;
+    }
 }
 
 impl Statistics {
@@ -101,6 +133,8 @@ reasons! {
     RtcpMalformed "rtcp_malformed";
     /// A retransmission refused: too often, too late, or no longer cached.
     RetransmissionRefused "retransmission_refused";
+    /// Video that a subscriber's path did not carry in time.
+    PathFull "path_full";
     /// A data message without permission, too large, or to a receiver that is too slow.
     Data "data";
     /// A panic while serving a peer; the peer is ended.

@@ -30,6 +30,8 @@ pub(crate) struct Turn {
     peers: Vec<usize>,
     packets: usize,
     is_full: bool,
+    /// Places of peers for which there was no room for everything.
+    holding: Vec<usize>,
     /// What is sealed for the peer that is being served.
     outbox: Outbox,
 }
@@ -79,6 +81,11 @@ impl Turn {
         }
     }
 
+    /// The places of peers for which there was no room for everything, since last asked.
+    pub(crate) fn take_holding(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.holding)
+    }
+
     /// Forward everything. Gives the places of peers over which the server stumbled.
     pub(crate) fn deliver(
         &mut self,
@@ -109,6 +116,9 @@ impl Turn {
             }));
             peer.transport.swap_outbox(&mut self.outbox);
             peer.due.clear();
+            if !peer.held.is_empty() {
+                self.holding.push(place);
+            }
             if served.is_err() {
                 faults.push(place);
                 self.outbox.clear();

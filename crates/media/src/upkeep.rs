@@ -9,6 +9,7 @@ use slab::Slab;
 
 use crate::event::Event;
 use crate::inbound::Track;
+use crate::outbound::OutboundTrack;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 use crate::transport::rtcp;
@@ -97,8 +98,14 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
     }
 }
 
+/// What a video is assumed to take where it has room: the largest layer of a camera, as browsers send it.
+const VIDEO_BPS: u64 = 2_500_000;
+
 /// Give each subscription of the peer its layer.
 pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
+    let is_video = |outbound: &&OutboundTrack| outbound.kind == TrackKind::Video;
+    let videos = peer.outbound.iter().filter(is_video).count() as u64;
+    peer.bandwidth.set_wanted_bps(videos * VIDEO_BPS);
     for outbound in &mut peer.outbound {
         let target = tracks[outbound.track].best_layer(now);
         if outbound.selector.target() != target {

@@ -55,6 +55,7 @@ impl AddAssign for WorkerStatistics {
         sum.relayed_tracks += other_engine.relayed_tracks;
         sum.relayed_packets += other_engine.relayed_packets;
         sum.data_messages += other_engine.data_messages;
+        sum.paths += other_engine.paths;
         for (sum, other) in sum.dropped.iter_mut().zip(other_engine.dropped) {
             *sum += other;
         }
@@ -298,6 +299,8 @@ fn flush(now: Instant, engine: &mut Engine, links: &[LinkSender], udp: &mut Send
 
 #[cfg(test)]
 mod tests {
+    use media::PathStatistics;
+
     use super::*;
 
     #[test]
@@ -327,6 +330,14 @@ mod tests {
             relayed_tracks: 1,
             relayed_packets: 1,
             data_messages: 1,
+            paths: PathStatistics {
+                estimated: 1,
+                estimated_bps: 1,
+                probes: 1,
+                probe_packets: 1,
+                paced_packets: 1,
+                pictures_broken_off: 1,
+            },
             ..Statistics::default()
         };
         engine.dropped.fill(1);

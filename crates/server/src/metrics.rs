@@ -88,6 +88,12 @@ table! {
     relayed_packets: IntCounter, "plenum_relayed_packets_total", [], "RTP packets passed from one media worker to another, counted once for each that gets them.";
     link_waiting: IntGauge, "plenum_link_waiting_bytes", [], "Bytes that wait for media workers on their way from others.";
     worker_busy: IntGaugeVec, "plenum_worker_busy_percent", ["worker"], "How much of its time a media worker was at work, over the last second.";
+    paths_estimated: IntGauge, "plenum_paths_estimated", [], "Peers of whose path there is an estimate: those that tell what arrives, or how much they can take.";
+    path_estimate_sum: IntGauge, "plenum_path_estimate_bits_per_second", [], "What these paths carry, all together.";
+    path_probes: IntCounter, "plenum_path_probes_total", [], "Short bursts sent to learn whether a path carries more.";
+    path_probe_packets: IntCounter, "plenum_path_probe_packets_total", [], "Packets sent again only for such a burst.";
+    path_paced_packets: IntCounter, "plenum_path_paced_packets_total", [], "Video packets that waited for room on a path.";
+    path_pictures_broken_off: IntCounter, "plenum_path_pictures_broken_off_total", [], "Pictures broken off because a path did not carry them in time; they went on at a key frame.";
     data_messages: IntCounter, "plenum_data_messages_total", [], "Data-channel messages relayed, counted once for each receiver.";
     dropped: IntCounterVec, "plenum_dropped_total", ["reason"], "Datagrams, packets and commands dropped by the media plane, by reason.";
     udp_received: IntCounter, "plenum_udp_received_datagrams_total", [], "Datagrams received on the media ports.";
@@ -202,6 +208,9 @@ impl Metrics {
         self.relayed_tracks.set(as_gauge(engine.relayed_tracks));
         self.link_waiting.set(as_gauge(total.link_waiting_bytes));
         self.subscriptions.set(as_gauge(engine.subscriptions));
+        self.paths_estimated.set(as_gauge(engine.paths.estimated));
+        self.path_estimate_sum
+            .set(as_gauge(engine.paths.estimated_bps));
         self.udp_waiting.set(as_gauge(udp.waiting));
         for (counter, total) in [
             (&self.inbound_packets, engine.inbound_packets),
@@ -227,6 +236,13 @@ impl Metrics {
                 engine.outbound_retransmissions,
             ),
             (&self.relayed_packets, engine.relayed_packets),
+            (&self.path_probes, engine.paths.probes),
+            (&self.path_probe_packets, engine.paths.probe_packets),
+            (&self.path_paced_packets, engine.paths.paced_packets),
+            (
+                &self.path_pictures_broken_off,
+                engine.paths.pictures_broken_off,
+            ),
             (&self.data_messages, engine.data_messages),
             (&self.udp_received, udp.received),
             (&self.udp_sent, udp.sent),

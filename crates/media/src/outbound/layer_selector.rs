@@ -82,6 +82,11 @@ impl LayerSelector {
         self.within.lot(timestamp, within::spatial(frame))
     }
 
+    /// What was forwarded is broken off, and begins again at a key frame of the target or below.
+    pub(crate) fn start_again(&mut self) {
+        self.current = None;
+    }
+
     /// Decide about a packet of `layer`.
     ///
     /// With nothing to see yet, a key frame of a layer below the target is taken as well: publishers bring up

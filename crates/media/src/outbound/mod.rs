@@ -7,4 +7,4 @@ mod round_trip;
 mod track;
 
 pub(crate) use layer_selector::{LayerSelector, Lot};
-pub(crate) use track::{FirstNumbers, OutboundTrack};
+pub(crate) use track::{FirstNumbers, OutboundTrack, Way};

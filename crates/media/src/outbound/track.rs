@@ -10,6 +10,7 @@ use super::retransmission::RetransmissionLimit;
 use super::rewriter::{Incoming, Rewriter, Rewritten, Switch};
 use super::round_trip::SentReports;
 use crate::Limits;
+use crate::bandwidth::Bandwidth;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
 use crate::forwarded::{Forwarded, Kept};
@@ -26,6 +27,17 @@ const EXTENSIONS: usize = 8;
 /// after the handshake to install its keys. What comes earlier is lost, and with it a key frame.
 const ANSWER_APPLIED: Duration = Duration::from_millis(150);
 const KEYS_INSTALLED: Duration = Duration::from_millis(25);
+
+/// What a sealed packet has besides its payload: header, extensions, and the seal of AES-GCM. Layers' bitrates
+/// are counted likewise, without IP and UDP.
+const OVERHEAD: usize = 40;
+
+/// The way to one subscriber.
+pub(crate) struct Way<'a> {
+    pub(crate) now: Instant,
+    pub(crate) transport: &'a mut Transport,
+    pub(crate) bandwidth: &'a mut Bandwidth,
+}
 
 /// A payload type of the subscriber's section.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +70,16 @@ pub(crate) struct OutboundTrack {
     extensions: ExtensionMap,
     /// The track's stint that is being forwarded.
     stint: u32,
+    /// The number of the extension for transport-wide numbers, where there is feedback about them.
+    transport_number: Option<u8>,
     rewriter: Rewriter,
     position: OutboundIndex,
     rtx_position: OutboundIndex,
     rtx_sequence: u16,
+    /// The number of the last packet sent for the first time.
+    last_sequence: u16,
+    /// The picture is broken off, and goes on with a key frame that is yet to come.
+    pub(crate) is_broken_off: bool,
     packets: u32,
     octets: u32,
     retransmissions: RetransmissionLimit,
@@ -103,6 +121,8 @@ impl OutboundTrack {
             .codecs
             .first()
             .map_or(90_000, |offered| offered.codec.clock_rate());
+        let extensions = section.outbound_extensions();
+        let has_feedback = section.codecs.iter().any(|offered| offered.transport_cc);
         Self {
             id,
             track,
@@ -118,13 +138,18 @@ impl OutboundTrack {
             payload_types,
             last_codec: None,
             stint: 0,
-            extensions: section.outbound_extensions(),
+            transport_number: extensions
+                .id(Extension::TransportSequenceNumber)
+                .filter(|_| has_feedback),
+            extensions,
             // The first sequence number is in the lower half, so that a receiver cannot take an early
             // reordering for a rollover (RFC 3711 section 3.3.1).
             rewriter: Rewriter::new(numbers.sequence & 0x7FFF, numbers.timestamp, clock_rate),
             position: OutboundIndex::default(),
             rtx_position: OutboundIndex::default(),
             rtx_sequence: numbers.sequence & 0x3FFF,
+            last_sequence: 0,
+            is_broken_off: false,
             packets: 0,
             octets: 0,
             retransmissions: RetransmissionLimit::new(limits.retransmissions_of_one_packet),
@@ -181,7 +206,7 @@ impl OutboundTrack {
     }
 
     /// Forward a packet if it belongs to this subscriber's layer. True if it went out.
-    pub(crate) fn forward(&mut self, transport: &mut Transport, forwarded: &Forwarded<'_>) -> bool {
+    pub(crate) fn forward(&mut self, way: &mut Way<'_>, forwarded: &Forwarded<'_>) -> bool {
         if self.is_held() {
             return false;
         }
@@ -207,14 +232,19 @@ impl OutboundTrack {
         let Some(numbers) = self.rewriter.rewrite(layer as u8, incoming, frame) else {
             return false;
         };
+        let number = self.number(way, forwarded);
         let mut position = self.position;
         let ssrc = self.ssrc;
-        transport.send_rtp(&mut position, ssrc, numbers.sequence_number, |buffer| {
-            let marker = forwarded.ends_picture(Some(lot));
-            let header = header(payload_type.media, marker, ssrc, numbers);
-            self.write(buffer, &header, None, forwarded, numbers)
-        });
+        let sequence_number = numbers.sequence_number;
+        way.transport
+            .send_rtp(&mut position, ssrc, sequence_number, |buffer| {
+                let marker = forwarded.ends_picture(Some(lot));
+                let header = header(payload_type.media, marker, ssrc, numbers);
+                self.write(buffer, &header, None, number, forwarded, numbers)
+            });
         self.position = position;
+        self.last_sequence = sequence_number;
+        self.is_broken_off = false;
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(forwarded.payload.len() as u32);
         self.retransmissions.on_sent(forwarded.payload.len());
@@ -263,7 +293,17 @@ impl OutboundTrack {
     /// sealing twice under one number would have to repeat the packet byte for byte.
     pub(crate) fn resend(
         &mut self,
-        transport: &mut Transport,
+        way: &mut Way<'_>,
+        sequence_number: u16,
+        packet: &Forwarded<'_>,
+    ) -> bool {
+        self.retransmissions.take(packet.payload.len()) && self.repeat(way, sequence_number, packet)
+    }
+
+    /// Send a packet again, whether or not it is missed: for a probe. It counts for no limit.
+    pub(crate) fn repeat(
+        &mut self,
+        way: &mut Way<'_>,
         sequence_number: u16,
         packet: &Forwarded<'_>,
     ) -> bool {
@@ -282,21 +322,21 @@ impl OutboundTrack {
         else {
             return false;
         };
-        if !self.retransmissions.take(packet.payload.len()) {
-            return false;
-        }
+        let number = self.number(way, packet);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
         let rtx_sequence = self.rtx_sequence;
         let mut position = self.rtx_position;
         let ssrc = self.rtx_ssrc;
-        transport.send_rtp(&mut position, ssrc, rtx_sequence, |buffer| {
-            let outer = Rewritten {
-                sequence_number: rtx_sequence,
-                ..numbers
-            };
-            let header = header(payload_type, packet.ends_picture(lot), ssrc, outer);
-            self.write(buffer, &header, Some(sequence_number), packet, numbers)
-        });
+        way.transport
+            .send_rtp(&mut position, ssrc, rtx_sequence, |buffer| {
+                let outer = Rewritten {
+                    sequence_number: rtx_sequence,
+                    ..numbers
+                };
+                let header = header(payload_type, packet.ends_picture(lot), ssrc, outer);
+                let original = Some(sequence_number);
+                self.write(buffer, &header, original, number, packet, numbers)
+            });
         self.rtx_position = position;
         true
     }
@@ -308,12 +348,24 @@ impl OutboundTrack {
             .flatten()
     }
 
+    /// A packet's transport-wide number, as its extension.
+    fn number(&self, way: &mut Way<'_>, packet: &Forwarded<'_>) -> Option<(u8, [u8; 2])> {
+        let bytes = packet.payload.len() + OVERHEAD;
+        let Some(id) = self.transport_number else {
+            way.bandwidth.spend(bytes);
+            return None;
+        };
+        let number = way.bandwidth.number(way.now, bytes)?;
+        Some((id, number.to_be_bytes()))
+    }
+
     /// Append a packet under this subscriber's numbers. Gives the length of its header.
     fn write(
         &self,
         buffer: &mut Vec<u8>,
         header: &Header,
         original_sequence: Option<u16>,
+        number: Option<(u8, [u8; 2])>,
         packet: &Forwarded<'_>,
         numbers: Rewritten,
     ) -> usize {
@@ -324,6 +376,10 @@ impl OutboundTrack {
             .extensions
             .dependency()
             .map(|value| Renumbered::new(value, numbers.frame.frame_number));
+        if let Some((id, number)) = &number {
+            extensions[0] = (*id, number);
+            count = 1;
+        }
         for (extension, value) in packet.extensions.iter() {
             let value = match (&dependency, extension) {
                 (Some(rewritten), Extension::DependencyDescriptor) => rewritten.bytes(),
@@ -415,6 +471,43 @@ impl OutboundTrack {
     /// Hold the picture back no longer than it need be.
     pub(crate) fn release(&mut self, now: Instant) {
         self.held_until.take_if(|until| *until <= now);
+    }
+
+    /// Whether the client tells when each packet arrived.
+    pub(crate) fn has_feedback(&self) -> bool {
+        self.transport_number.is_some()
+    }
+
+    /// Whether a packet of this layer would be forwarded, as far as can be said before the packets that wait.
+    pub(crate) fn may_want(&self, layer: usize) -> bool {
+        let current = self.selector.current();
+        current == Some(layer)
+            || self
+                .selector
+                .target()
+                .is_some_and(|target| layer == target || (current.is_none() && layer < target))
+    }
+
+    /// What was to be sent is dropped: the picture goes on at the next key frame.
+    pub(crate) fn break_off(&mut self) {
+        self.selector.start_again();
+        self.is_broken_off = true;
+    }
+
+    /// The numbers of packets that went out lately, the newest first, and where each is kept.
+    pub(crate) fn sent(&self, count: u16) -> impl Iterator<Item = (u16, usize, u64)> {
+        (0..count).filter_map(|back| {
+            let number = self.last_sequence.wrapping_sub(back);
+            let (source, sequence) = self.rewriter.source_of(number)?;
+            Some((number, source.into(), sequence))
+        })
+    }
+
+    /// Whether the subscriber takes retransmissions.
+    pub(crate) fn takes_retransmissions(&self) -> bool {
+        self.payload_types
+            .iter()
+            .any(|kind| kind.retransmission.is_some())
     }
 
     /// Nothing was sent yet.

@@ -36,8 +36,13 @@ pub(crate) fn write_header(
     fixed[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
     fixed[8..].copy_from_slice(&header.ssrc.to_be_bytes());
     buffer.extend_from_slice(&fixed);
-    if has_extensions {
-        write_extensions(buffer, extensions);
+    match extensions {
+        // Most packets have a transport-wide number and nothing else.
+        &[(id @ 1..=14, &[high, low])] => {
+            buffer.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
+        }
+        _ if has_extensions => write_extensions(buffer, extensions),
+        _ => {}
     }
     buffer.len()
 }

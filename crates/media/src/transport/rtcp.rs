@@ -50,6 +50,20 @@ pub(crate) enum Feedback {
 /// Sequence numbers read from one NACK at most: what does not fit a cache is not worth naming.
 const NACKED: usize = 512;
 
+/// The packets of a compound one, each from its header to its end (RFC 3550 section 6.1); what is cut short is
+/// left out.
+pub(crate) fn packets(mut compound: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let &[_, _, high, low, ..] = compound else {
+            return None;
+        };
+        let length = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
+        let (packet, rest) = compound.split_at_checked(length)?;
+        compound = rest;
+        Some(packet)
+    })
+}
+
 /// Read a compound or reduced-size packet. What Plenum does not use is passed over.
 pub(crate) fn read(packet: &[u8]) -> Option<Vec<Feedback>> {
     let packets = unmarshal(&mut &packet[..]).ok()?;

@@ -83,10 +83,14 @@ pub enum Section {
     SendRed(u32),
     /// Reads RED, under numbers that nobody else has.
     ReceiveRed,
+    /// Receives video, and tells when each packet arrived.
+    ReceiveVideoWithFeedback,
 }
 
 /// The number of the audio level extension in every offer.
 pub const AUDIO_LEVEL: u8 = 1;
+/// The number of the transport-wide sequence number extension in offers with feedback.
+pub const TRANSPORT_NUMBER: u8 = 3;
 pub const OPUS: u8 = 111;
 pub const RED: u8 = 63;
 /// The numbers of a client that reads RED.
@@ -107,9 +111,11 @@ pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
             Section::SendVideo(ssrc) => ("video", "sendonly", Some(ssrc)),
             Section::SendSimulcast(_) => ("video", "sendonly", None),
             Section::ReceiveAudio => ("audio", "recvonly", None),
-            Section::ReceiveVideo => ("video", "recvonly", None),
             Section::SendRed(ssrc) => ("audio", "sendonly", Some(ssrc)),
             Section::ReceiveRed => ("audio", "recvonly", None),
+            Section::ReceiveVideo | Section::ReceiveVideoWithFeedback => {
+                ("video", "recvonly", None)
+            }
         };
         let (red, opus) = match section {
             Section::ReceiveRed => (Some(ITS_RED), ITS_OPUS),
@@ -132,6 +138,12 @@ pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
             ),
         };
         text += &codecs;
+        if matches!(section, Section::ReceiveVideoWithFeedback) {
+            text += &format!(
+                "a=rtcp-fb:{VP8} transport-cc\r\na=extmap:{TRANSPORT_NUMBER} \
+                 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+            );
+        }
         text += &format!(
             "c=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
              a=setup:actpass\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\n\
@@ -208,6 +220,11 @@ impl Client {
     /// A packet as it goes over the wire.
     pub fn seal(&mut self, plain: &[u8]) -> Vec<u8> {
         self.seals.encrypt_rtp(plain).unwrap().to_vec()
+    }
+
+    /// An RTCP packet as it goes over the wire.
+    pub fn seal_rtcp(&mut self, plain: &[u8]) -> Vec<u8> {
+        self.seals.encrypt_rtcp(plain).unwrap().to_vec()
     }
 
     /// A packet as it was before; an error if it is not for this client, or comes twice.

@@ -1,0 +1,76 @@
+//! Keeps what goes to one peer from filling the queue before its bottleneck: video may go out while there is
+//! budget, which a picture's burst rarely exhausts. Sound never asks. It holds no packets, only a number.
+
+/// The budget grows a little faster than the estimate, so that what waits is sent some time; but a publisher who
+/// sends one layer, and more than the path carries, must not fill it.
+const FACTOR: f64 = 1.2;
+/// What may go at once: so many seconds' worth of the estimate. A key frame of five usual pictures' size is a
+/// sixth of a second.
+const BURST_SECONDS: f64 = 0.2;
+/// Nothing is paced below this: what is less is a picture as small as there is, and to hold it back helps nobody.
+const LEAST_BPS: f64 = 400_000.0;
+
+/// A budget of bytes.
+#[derive(Default)]
+pub(super) struct Pacer {
+    budget: f64,
+    filled_us: u64,
+}
+
+impl Pacer {
+    /// Whether a packet of video may go out now. One that may goes whole, and the next waits the longer.
+    pub(super) fn may_send(&mut self, now_us: u64, estimate_bps: f64) -> bool {
+        if now_us > self.filled_us {
+            let bytes_per_second = estimate_bps.max(LEAST_BPS) / 8.0;
+            let passed = (now_us - self.filled_us) as f64 / 1e6;
+            let burst = bytes_per_second * BURST_SECONDS;
+            // Sound goes on whatever the budget; what it owes is forgotten at some point, for video to go as well.
+            self.budget = (self.budget.max(-burst) + passed * bytes_per_second * FACTOR).min(burst);
+            self.filled_us = now_us;
+        }
+        self.budget > 0.0
+    }
+
+    pub(super) fn on_sent(&mut self, bytes: usize) {
+        self.budget -= bytes as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(pacer: &mut Pacer, now_us: u64, bps: f64) -> usize {
+        let mut bytes = 0;
+        while pacer.may_send(now_us, bps) && bytes < 10_000_000 {
+            pacer.on_sent(1_000);
+            bytes += 1_000;
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_burst_goes_at_once_and_then_a_little_more_than_the_estimate() {
+        let mut pacer = Pacer::default();
+        // 2 Mbit/s are 250,000 bytes a second: 50,000 at once.
+        assert_eq!(sent(&mut pacer, 10_000_000, 2e6), 50_000);
+        let later: usize = (1..=100)
+            .map(|step| sent(&mut pacer, 10_000_000 + step * 5_000, 2e6))
+            .sum();
+        assert!((149_000..=151_000).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn a_slow_path_still_gets_a_few_packets_at_once() {
+        assert_eq!(sent(&mut Pacer::default(), 10_000_000, 100e3), 10_000);
+    }
+
+    #[test]
+    fn what_sound_owes_does_not_stop_video_for_long() {
+        let mut pacer = Pacer::default();
+        pacer.may_send(1_000_000, 1e6);
+        pacer.on_sent(1_000_000);
+        assert!(!pacer.may_send(1_000_001, 1e6));
+        assert!(pacer.may_send(1_300_001, 1e6));
+    }
+}
