@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{Layer, Track};
 use crate::outbound::{LayerSelector, Way};
+use crate::overload::Cut;
 use crate::pacing;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
@@ -35,6 +36,11 @@ impl Desk<'_> {
     /// Forward a packet now, if it is of the subscription's layer.
     pub(crate) fn send(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
         let outbound = &mut peer.outbound[place];
+        if let Some((frames, packets)) = outbound.leaves_out(forwarded) {
+            self.statistics.overload_frames += frames;
+            self.statistics.overload_packets += packets;
+            return;
+        }
         let is_first = outbound.is_unsent();
         let mut way = Way {
             now: self.now,
@@ -74,7 +80,8 @@ impl Desk<'_> {
             if !has_room || outbound.is_broken_off {
                 continue;
             }
-            if outbound.kind == TrackKind::Video && !outbound.is_held() {
+            let is_shown = !outbound.is_held() && outbound.cut != Cut::Everything;
+            if outbound.kind == TrackKind::Video && is_shown {
                 let track = &tracks[outbound.track];
                 if let Some(layer) = replayed(self.now, track, &outbound.selector) {
                     self.replay_layer(peer, place, track, layer);

@@ -30,6 +30,7 @@ mod data;
 mod invariants;
 mod pace;
 mod relay;
+mod shedding;
 
 /// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
 const TICK: Duration = Duration::from_millis(20);
@@ -76,6 +77,8 @@ pub struct Engine {
     stun_answers: Vec<(Path, Vec<u8>)>,
     /// Goodbyes of peers that are gone.
     farewells: Vec<(Path, Outbox)>,
+    /// Percent of the video that is left out, for there is more to do than can be done.
+    shed_percent: u8,
     /// Some peer's subscriptions or sections changed in this turn.
     sections_changed: bool,
     statistics: Statistics,
@@ -111,6 +114,7 @@ impl Engine {
             turn: Turn::default(),
             stun_answers: Vec::new(),
             farewells: Vec::new(),
+            shed_percent: 0,
             sections_changed: false,
             statistics: Statistics::default(),
             paced: Vec::new(),
@@ -396,6 +400,10 @@ impl Engine {
             }
         }
         relay::look_after_all(self, now);
+        // Who came since is to do without as the others are.
+        if self.shed_percent > 0 && self.ticks.is_multiple_of(TICKS) {
+            self.shed();
+        }
     }
 
     fn look_after(&mut self, now: Instant, place: usize) {

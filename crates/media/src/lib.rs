@@ -26,6 +26,7 @@ mod limits;
 mod link;
 mod negotiation;
 mod outbound;
+mod overload;
 mod pacing;
 mod peer;
 mod router;

@@ -41,6 +41,10 @@ pub struct Statistics {
     pub data_messages: u64,
     /// The paths to subscribers.
     pub paths: PathStatistics,
+    /// Packets of video that one subscriber was not sent because there was more to do than could be done.
+    pub overload_packets: u64,
+    /// The frames they were of.
+    pub overload_frames: u64,
     /// Datagrams and packets dropped, by reason.
     pub dropped: [u64; DropReason::ALL.len()],
 }

@@ -10,6 +10,7 @@ use slab::Slab;
 use crate::event::Event;
 use crate::inbound::Track;
 use crate::outbound::OutboundTrack;
+use crate::overload::Cut;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 use crate::transport::rtcp;
@@ -107,7 +108,8 @@ pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Tra
     let videos = peer.outbound.iter().filter(is_video).count() as u64;
     peer.bandwidth.set_wanted_bps(videos * VIDEO_BPS);
     for outbound in &mut peer.outbound {
-        let target = tracks[outbound.track].best_layer(now);
+        let track = &tracks[outbound.track];
+        let target = outbound.affordable(track.best_layer(now), track.lowest_layer(now));
         if outbound.selector.target() != target {
             outbound.selector.set_target(target);
         }
@@ -119,7 +121,11 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
     if !peer.transport.is_connected() {
         return;
     }
-    for outbound in peer.outbound.iter().filter(|outbound| !outbound.is_held()) {
+    for outbound in peer
+        .outbound
+        .iter()
+        .filter(|outbound| !outbound.is_held() && outbound.cut != Cut::Everything)
+    {
         let wanted = outbound.selector.wants_key_frame();
         if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {

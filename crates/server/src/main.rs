@@ -12,6 +12,7 @@ mod keys;
 mod link;
 mod listener;
 mod live_stream;
+mod load;
 mod logging;
 mod media_worker;
 mod metrics;

@@ -13,7 +13,8 @@ use media::{Batch, Command, Engine, Event, Statistics};
 use tokio::sync::mpsc;
 
 use crate::link::{LinkReceiver, LinkSender};
-use crate::udp::{Sender, Udp, UdpStatistics};
+use crate::load::Load;
+use crate::udp::{Sender, Udp, UdpStatistics, dropped_by_kernel};
 
 /// Commands that may wait for a busy worker before the node waits too.
 const WAITING_COMMANDS: usize = 4_096;
@@ -33,6 +34,8 @@ pub(crate) struct WorkerStatistics {
     pub(crate) busy_percent: u64,
     /// Bytes from other workers that wait for this one.
     pub(crate) link_waiting_bytes: u64,
+    /// 1 while video is left out because there is more to do than can be done; summed, how many workers do so.
+    pub(crate) overloaded: u64,
 }
 
 impl AddAssign for WorkerStatistics {
@@ -59,9 +62,12 @@ impl AddAssign for WorkerStatistics {
         for (sum, other) in sum.dropped.iter_mut().zip(other_engine.dropped) {
             *sum += other;
         }
+        sum.overload_packets += other_engine.overload_packets;
+        sum.overload_frames += other_engine.overload_frames;
         self.udp += other.udp;
         self.busy_percent += other.busy_percent;
         self.link_waiting_bytes += other.link_waiting_bytes;
+        self.overloaded += other.overloaded;
     }
 }
 
@@ -102,6 +108,7 @@ pub(crate) struct WorkerLinks {
 pub(crate) struct MediaWorker {
     pub(crate) handle: WorkerHandle,
     statistics: Arc<Mutex<WorkerStatistics>>,
+    port: u16,
 }
 
 impl MediaWorker {
@@ -130,6 +137,7 @@ impl MediaWorker {
             commands,
             busy_percent: Arc::default(),
         };
+        let port = socket.local_addr().context("a media port")?.port();
         let turns = Turns {
             engine,
             commands: receiver,
@@ -139,20 +147,27 @@ impl MediaWorker {
             statistics_at: Instant::now(),
             busy: Duration::ZERO,
             busy_percent: handle.busy_percent.clone(),
+            load: Load::new(Instant::now()),
         };
         std::thread::Builder::new()
             .name(format!("media-{number}"))
             .spawn(move || live(turns, socket))
             .context("a thread for media")?;
-        Ok(Self { handle, statistics })
+        Ok(Self {
+            handle,
+            statistics,
+            port,
+        })
     }
 
-    /// What was counted until lately.
+    /// What was counted until lately, by the worker and by the kernel.
     pub(crate) fn statistics(&self) -> WorkerStatistics {
-        *self
+        let mut statistics = *self
             .statistics
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        statistics.udp.kernel_dropped = dropped_by_kernel(self.port);
+        statistics
     }
 }
 
@@ -186,6 +201,7 @@ struct Turns {
     statistics_at: Instant,
     busy: Duration,
     busy_percent: Arc<AtomicU8>,
+    load: Load,
 }
 
 /// Why a turn begins.
@@ -201,15 +217,39 @@ struct Deserted;
 
 impl Turns {
     async fn run(mut self, mut udp: Udp) -> io::Result<()> {
+        let mut ended = Instant::now();
         loop {
             let Ok(wake) = self.wait(&udp).await? else {
                 return Ok(());
             };
             let now = Instant::now();
+            let idle = now.saturating_duration_since(ended);
             self.turn(now, wake, &mut udp)?;
-            self.busy += now.elapsed();
+            ended = Instant::now();
+            self.busy += ended.saturating_duration_since(now);
+            self.mind_load(ended, idle, udp.is_congested());
             self.copy_statistics(now, &udp);
         }
+    }
+
+    /// Leave out as much video as there is no time for, or less again.
+    fn mind_load(&mut self, now: Instant, idle: Duration, is_congested: bool) {
+        let before = self.load.shed_percent();
+        let Some(percent) = self.load.on_turn(now, idle, is_congested) else {
+            return;
+        };
+        if before == 0 {
+            tracing::warn!(
+                percent,
+                "a media worker has more to do than it can, and leaves video out"
+            );
+        } else {
+            tracing::info!(
+                percent,
+                "a media worker leaves out another part of the video"
+            );
+        }
+        self.engine.set_shedding(percent);
     }
 
     /// Until there is something to do; a command or a batch if that is what there is.
@@ -279,6 +319,7 @@ impl Turns {
             udp: udp.statistics(),
             busy_percent: busy.into(),
             link_waiting_bytes: self.links.receiver.waiting_bytes() as u64,
+            overloaded: u64::from(self.load.shed_percent() > 0),
         };
         *self
             .statistics
@@ -338,6 +379,8 @@ mod tests {
                 paced_packets: 1,
                 pictures_broken_off: 1,
             },
+            overload_packets: 1,
+            overload_frames: 1,
             ..Statistics::default()
         };
         engine.dropped.fill(1);
@@ -348,12 +391,16 @@ mod tests {
             waiting: 1,
             overflowed: 1,
             failed: 1,
+            kernel_dropped: 1,
+            receive_buffer_bytes: 1,
+            send_buffer_bytes: 1,
         };
         let one = WorkerStatistics {
             engine,
             udp,
             busy_percent: 1,
             link_waiting_bytes: 1,
+            overloaded: 1,
         };
         let mut sum = one;
         sum += one;

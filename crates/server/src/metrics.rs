@@ -102,6 +102,12 @@ table! {
     udp_waiting: IntGauge, "plenum_udp_waiting_datagrams", [], "Datagrams that wait for room in the kernel's send buffers.";
     udp_overflowed: IntCounter, "plenum_udp_overflowed_datagrams_total", [], "Datagrams dropped because too many waited for the kernel, oldest first.";
     udp_failed: IntCounter, "plenum_udp_failed_datagrams_total", [], "Datagrams that the kernel refused to send.";
+    udp_kernel_dropped: IntCounter, "plenum_udp_kernel_dropped_datagrams_total", [], "Datagrams that the kernel received on the media ports and dropped, because the receive buffer was full.";
+    udp_receive_buffer: IntGauge, "plenum_udp_receive_buffer_bytes", [], "Receive buffers that the kernel gave all media ports together.";
+    udp_send_buffer: IntGauge, "plenum_udp_send_buffer_bytes", [], "Send buffers that the kernel gave all media ports together.";
+    workers_overloaded: IntGauge, "plenum_workers_overloaded", [], "Media workers that leave video out because they have more to do than they can.";
+    overload_frames: IntCounter, "plenum_overload_dropped_frames_total", [], "Frames of video left out by an overloaded worker, counted once for each receiver.";
+    overload_packets: IntCounter, "plenum_overload_dropped_packets_total", [], "The packets of those frames.";
     refused: IntCounterVec, "plenum_refused_total", ["code"], "Errors sent to clients, by code.";
     goodbyes: IntCounterVec, "plenum_goodbyes_total", ["code"], "WebSockets closed by the server, by code.";
     http_refused: IntCounterVec, "plenum_http_refused_total", ["reason"], "HTTP connections and requests refused by a limit or a setting, by reason.";
@@ -212,6 +218,10 @@ impl Metrics {
         self.path_estimate_sum
             .set(as_gauge(engine.paths.estimated_bps));
         self.udp_waiting.set(as_gauge(udp.waiting));
+        self.udp_receive_buffer
+            .set(as_gauge(udp.receive_buffer_bytes));
+        self.udp_send_buffer.set(as_gauge(udp.send_buffer_bytes));
+        self.workers_overloaded.set(as_gauge(total.overloaded));
         for (counter, total) in [
             (&self.inbound_packets, engine.inbound_packets),
             (&self.inbound_bytes, engine.inbound_bytes),
@@ -249,6 +259,9 @@ impl Metrics {
             (&self.udp_send_calls, udp.send_calls),
             (&self.udp_overflowed, udp.overflowed),
             (&self.udp_failed, udp.failed),
+            (&self.udp_kernel_dropped, udp.kernel_dropped),
+            (&self.overload_frames, engine.overload_frames),
+            (&self.overload_packets, engine.overload_packets),
         ] {
             raise(counter, total);
         }

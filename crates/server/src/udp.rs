@@ -33,6 +33,11 @@ pub(crate) struct UdpStatistics {
     pub(crate) waiting: u64,
     pub(crate) overflowed: u64,
     pub(crate) failed: u64,
+    /// Received by the kernel, and dropped because the buffer was full.
+    pub(crate) kernel_dropped: u64,
+    /// What the kernel gave: no counters.
+    pub(crate) receive_buffer_bytes: u64,
+    pub(crate) send_buffer_bytes: u64,
 }
 
 impl AddAssign for UdpStatistics {
@@ -43,6 +48,9 @@ impl AddAssign for UdpStatistics {
         self.waiting += other.waiting;
         self.overflowed += other.overflowed;
         self.failed += other.failed;
+        self.kernel_dropped += other.kernel_dropped;
+        self.receive_buffer_bytes += other.receive_buffer_bytes;
+        self.send_buffer_bytes += other.send_buffer_bytes;
     }
 }
 
@@ -90,6 +98,25 @@ fn datagrams(bytes: usize, segment_size: Option<usize>) -> u64 {
     segment_size.map_or(1, |size| bytes.div_ceil(size.max(1)) as u64)
 }
 
+/// Datagrams that the kernel dropped at this port since it was bound, because the receive buffer was full. 0 where
+/// the kernel does not say.
+pub(crate) fn dropped_by_kernel(port: u16) -> u64 {
+    let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"];
+    let tables = tables.map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    tables.iter().map(|table| drops_in(table, port)).sum()
+}
+
+/// Of each line, the second word is the local address and port in hexadecimal, the last the drops (proc(5)).
+fn drops_in(table: &str, port: u16) -> u64 {
+    let drops = table.lines().skip(1).filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (_, its_port) = words.nth(1)?.rsplit_once(':')?;
+        let is_it = u16::from_str_radix(its_port, 16).ok()? == port;
+        words.next_back()?.parse::<u64>().ok().filter(|_| is_it)
+    });
+    drops.sum()
+}
+
 /// Bind a media socket, and ask for large buffers: a key frame for a hundred viewers is a burst of a
 /// thousand datagrams.
 pub(crate) fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<std::net::UdpSocket> {
@@ -106,6 +133,18 @@ pub(crate) fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<std::
     // The kernel gives what it may.
     let _ = socket.set_recv_buffer_size(buffer_bytes);
     let _ = socket.set_send_buffer_size(buffer_bytes);
+    // It says twice what may be used.
+    let given = [socket.recv_buffer_size()?, socket.send_buffer_size()?].map(|bytes| bytes / 2);
+    if given.iter().any(|given| *given < buffer_bytes) {
+        let [receive, send] = given;
+        tracing::warn!(
+            asked = buffer_bytes,
+            receive,
+            send,
+            "the kernel gives media sockets smaller buffers than asked for: raise net.core.rmem_max and \
+             net.core.wmem_max, or sound is lost when much comes at once"
+        );
+    }
     Ok(socket.into())
 }
 
@@ -114,11 +153,13 @@ impl Udp {
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         let socket = UdpSocket::from_std(socket)?;
         let state = UdpSocketState::new((&socket).into())?;
+        // The kernel counts its own overhead too, and says twice what may be used.
+        let receive_buffer_bytes = state.recv_buffer_size((&socket).into())? / 2;
+        let send_buffer_bytes = state.send_buffer_size((&socket).into())? / 2;
         tracing::info!(
             address = %socket.local_addr()?,
-            // The kernel counts its own overhead too, and says twice what may be used.
-            receive_buffer_bytes = state.recv_buffer_size((&socket).into())? / 2,
-            send_buffer_bytes = state.send_buffer_size((&socket).into())? / 2,
+            receive_buffer_bytes,
+            send_buffer_bytes,
             segments_sent_at_once = state.max_gso_segments(),
             "media socket"
         );
@@ -126,7 +167,14 @@ impl Udp {
             socket,
             state,
             buffers: vec![0; BATCH_SIZE * BUFFER_BYTES],
-            queue: Queue::default(),
+            queue: Queue {
+                statistics: UdpStatistics {
+                    receive_buffer_bytes: receive_buffer_bytes as u64,
+                    send_buffer_bytes: send_buffer_bytes as u64,
+                    ..UdpStatistics::default()
+                },
+                ..Queue::default()
+            },
             batch: Batch::new(),
             received: 0,
         })
@@ -182,6 +230,11 @@ impl Udp {
             }
         }
         Ok(count > 0)
+    }
+
+    /// Whether so much waits for the kernel that it will soon be too late to be of use.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.queue.waiting_bytes > MOST_WAITING_BYTES / 2
     }
 
     /// What it takes to send.
@@ -388,6 +441,33 @@ mod tests {
                 .unwrap();
         }
         datagrams
+    }
+
+    #[test]
+    fn what_the_kernel_dropped_at_a_port_is_the_last_column_of_its_lines() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+            \x20 97: 00000000:1ECA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 17 2 0000000000000000 42\n\
+            \x20 98: 0100007F:1ECB 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 18 2 0000000000000000 5\n\
+            broken\n";
+        assert_eq!(
+            (
+                drops_in(table, 7882),
+                drops_in(table, 7883),
+                drops_in(table, 1)
+            ),
+            (42, 5, 0)
+        );
+        assert_eq!(drops_in("", 7882), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_receive_buffer_is_seen_in_what_the_kernel_dropped() {
+        let (mut a, b, to) = pair().await;
+        for _ in 0..2_000 {
+            a.sender().send(transmit(to, &[7; 1_000], None));
+        }
+        assert!(dropped_by_kernel(to.port()) > 0);
+        assert!(b.statistics().receive_buffer_bytes >= 65_536);
     }
 
     #[tokio::test]

@@ -254,6 +254,12 @@ impl Track {
             .unwrap_or(0)
     }
 
+    /// The lowest layer that is being sent.
+    pub(crate) fn lowest_layer(&self, now: Instant) -> usize {
+        let mut layers = self.layers.iter();
+        layers.position(|layer| layer.is_active(now)).unwrap_or(0)
+    }
+
     /// The layer that subscribers should get: the highest that is being sent. `None` while muted.
     pub(crate) fn best_layer(&self, now: Instant) -> Option<usize> {
         if self.muted || self.layers.is_empty() {

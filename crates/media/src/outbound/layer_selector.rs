@@ -107,6 +107,11 @@ impl LayerSelector {
         Decision::Switch
     }
 
+    /// Forward nothing until the next key frame of the target.
+    pub(crate) fn pause(&mut self) {
+        self.current = None;
+    }
+
     /// The layer of which a key frame is awaited.
     pub(crate) fn wants_key_frame(&self) -> Option<usize> {
         self.target.filter(|_| self.target != self.current)

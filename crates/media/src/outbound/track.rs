@@ -15,6 +15,7 @@ use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{SenderClock, ticks};
+use crate::overload::Cut;
 use crate::rtp::codec::dependency::Renumbered;
 use crate::rtp::writer::{self, Header};
 use crate::sdp::{OfferedSection, SentTrack};
@@ -59,6 +60,10 @@ pub(crate) struct OutboundTrack {
     /// When it got its section.
     pub(crate) bound_at: Instant,
     pub(crate) selector: LayerSelector,
+    /// What is left out of it while the worker has more to do than it can.
+    pub(crate) cut: Cut,
+    /// The timestamp of the frame that was looked at last.
+    frame: Option<u32>,
     /// Nothing is sent before.
     held_until: Option<Instant>,
     participant: ParticipantId,
@@ -132,6 +137,8 @@ impl OutboundTrack {
             rtx_ssrc: numbers.rtx_ssrc,
             bound_at: now,
             selector: LayerSelector::new(),
+            cut: Cut::Nothing,
+            frame: None,
             held_until: (kind == TrackKind::Video).then_some(now + ANSWER_APPLIED),
             participant,
             red_blocks: red_blocks(&payload_types),
@@ -203,6 +210,31 @@ impl OutboundTrack {
             )
         };
         exact.or_else(similar).copied()
+    }
+
+    /// Whether a packet is left out for want of time; if so, how many frames and packets that is less to send. A
+    /// frame that has begun is finished, and after the cut a key frame is waited for.
+    pub(crate) fn leaves_out(&mut self, forwarded: &Forwarded<'_>) -> Option<(u64, u64)> {
+        let layer = Some(forwarded.kept.layer);
+        let is_cut = self.cut == Cut::Everything && self.kind == TrackKind::Video;
+        // Of the layers beside the one that is sent, packets come in between its own.
+        if layer != self.selector.current().or(self.selector.target()) {
+            return is_cut.then_some((0, 0));
+        }
+        let is_new = self.frame.replace(forwarded.timestamp) != Some(forwarded.timestamp);
+        if !is_cut || (self.selector.current() == layer && !is_new) {
+            return None;
+        }
+        self.selector.pause();
+        Some((is_new.into(), 1))
+    }
+
+    /// The layer to be sent where this one would be best: the lowest, if the worker is short of time.
+    pub(crate) fn affordable(&self, best: Option<usize>, lowest: usize) -> Option<usize> {
+        match self.cut {
+            Cut::HigherLayers => best.map(|best| best.min(lowest)),
+            _ => best,
+        }
     }
 
     /// Forward a packet if it belongs to this subscriber's layer. True if it went out.
