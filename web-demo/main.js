@@ -254,7 +254,8 @@ function showRoom(joined) {
     renderRoom(joined);
   };
   joined.on("track", (track) => {
-    tiles.attach(track);
+    const shown = tiles.attach(track);
+    if (shown) joined.showIn(track.publication.id, shown);
     update();
   });
   joined.on("track-removed", (track) => {

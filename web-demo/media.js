@@ -1,10 +1,11 @@
 // The one RTCPeerConnection with the server: what is sent, what comes, and the offers that agree on it.
 // The client always offers, one offer at a time. It knows no names and no rooms, only tracks.
 
-/** @import { Answer, ClientMessage, ServerMessage, TrackKind, TrackSource } from "./protocol.d.ts" */
+/** @import { Answer, ClientMessage, LayerWanted, ServerMessage, TrackKind, TrackSource } from "./protocol.d.ts" */
 
 import { Emitter } from "./emitter.js";
 import { PlenumError } from "./failures.js";
+import { encode, encodings } from "./layers.js";
 
 /** ICE may mend itself in this time; then it is restarted. */
 const DISCONNECTED_LIMIT_MS = 3_000;
@@ -13,9 +14,6 @@ const RESTART_LIMIT_MS = 10_000;
 /** An answer comes at once, or something is wrong. */
 const ANSWER_LIMIT_MS = 10_000;
 const LONGEST_WAIT_MS = 8_000;
-
-/** Bits per second at most: what a tile, or a page of text, can make use of. */
-const BITRATES = { camera: 2_500_000, screen: 3_000_000, microphone: 64_000, screen_audio: 128_000 };
 
 /**
  * Something of one's own to send, and how far its publication has come.
@@ -248,6 +246,9 @@ export class Media extends Emitter {
         this.#addSections(message);
         this.#negotiate();
         return true;
+      case "layers_wanted":
+        this.#encode(message.track_id, message.layers);
+        return true;
       case "media_ended":
         if (message.peer_connection === this.#number) this.#fail(new PlenumError("no_udp", message.reason), expected);
         return true;
@@ -271,6 +272,16 @@ export class Media extends Emitter {
       return this.#tellMuted(slot);
     }
     this.#send({ type: "unpublish", track_id: trackId });
+  }
+
+  /**
+   * @param {string} trackId
+   * @param {LayerWanted[]} layers
+   */
+  #encode(trackId, layers) {
+    for (const { trackId: known, transceiver } of this.#slots.values()) {
+      if (known === trackId && transceiver) encode(transceiver.sender, layers);
+    }
   }
 
   /**
@@ -317,11 +328,13 @@ export class Media extends Emitter {
     if (idle >= 0) {
       slot.transceiver = this.#idle.splice(idle, 1)[0] ?? null;
       void slot.transceiver?.sender.replaceTrack(slot.track);
+      // Nobody watched what it sent before; of the new track that is not known.
+      if (slot.transceiver) encode(slot.transceiver.sender, null);
     } else {
       slot.transceiver = this.#connection.addTransceiver(slot.track, {
         direction: "sendonly",
         streams: [new MediaStream([slot.track])],
-        sendEncodings: [{ maxBitrate: BITRATES[slot.source] }],
+        sendEncodings: encodings(slot.source, slot.track),
       });
     }
   }

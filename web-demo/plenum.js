@@ -14,6 +14,7 @@ import { Media } from "./media.js";
 import { Moderator } from "./moderator.js";
 import { RoomState } from "./room.js";
 import { Signaling } from "./signaling.js";
+import { Viewports } from "./viewports.js";
 
 export { Devices } from "./devices.js";
 export { describe, PlenumError } from "./failures.js";
@@ -93,6 +94,8 @@ export class Room extends Emitter {
   #signaling;
   /** @type {Media} */
   #media;
+  /** @type {Viewports} */
+  #viewports;
   /** Tracks that can be played, by id. @type {Map<string, RemoteTrack>} */
   #tracks = new Map();
   /** Received before the room told of them. @type {Map<string, MediaStreamTrack>} */
@@ -130,6 +133,7 @@ export class Room extends Emitter {
       send: (message) => this.#signaling.send(message),
       canSend: () => this.#signaling.isOpen,
     });
+    this.#viewports = new Viewports((tracks) => this.#signaling.send({ type: "set_viewport", tracks }) !== null);
     /** What hosts and moderators may do to the session and to others. */
     this.moderator = new Moderator(this.#signaling, (id) => this.#state.participants.get(id)?.tracks ?? []);
     this.#hearSignaling();
@@ -297,6 +301,16 @@ export class Room extends Emitter {
   }
 
   /**
+   * Say where a video is shown: it is then sent as large as the element is, and not at all while nothing of the
+   * element can be seen. A video of which this was never said is sent as large as it comes.
+   * @param {string} trackId
+   * @param {Element} element
+   */
+  showIn(trackId, element) {
+    this.#viewports.show(trackId, element);
+  }
+
+  /**
    * Send a message to everyone in the room, by its data channels.
    * @param {string | ArrayBuffer} data
    * @param {{ reliable?: boolean }} [options] reliable and in order, or lossy and fast
@@ -406,6 +420,7 @@ export class Room extends Emitter {
       this.#told = this.self ? { camera: this.self.camera, microphone: this.self.microphone, hand_raised: this.self.hand_raised } : {};
       this.#sendOwn();
       this.#media.handleResumed(this.#expected());
+      this.#viewports.repeat();
       this.#tellStatus();
     });
     this.#signaling.on("ended", (error) => {
@@ -517,6 +532,7 @@ export class Room extends Emitter {
     const remote = this.#tracks.get(trackId);
     if (!remote) return;
     this.#tracks.delete(trackId);
+    this.#viewports.forget(trackId);
     this.emit("track-removed", remote);
   }
 
@@ -538,6 +554,7 @@ export class Room extends Emitter {
     this.#signaling.close();
     this.stopScreen();
     this.#media.close();
+    this.#viewports.close();
     if (this.#ownsDevices) this.devices.stop();
     this.#setStatus("ended");
   }

@@ -57,6 +57,16 @@ export type ClientMessage =
       /** To be received or not. */
       subscribed: boolean;
     }
+  /**
+   * Say how large you show tracks of others, and whether at all: as large as that they are sent.
+   * Tracks left out stay as they are; one of which you never said anything is sent as large as it
+   * comes.
+   */
+  | {
+      type: "set_viewport";
+      /** What changed, at most 200. */
+      tracks: Array<Viewport>;
+    }
   /** Ask who is live; `live_status` comes back. */
   | { type: "live_status" }
   /** Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`. */
@@ -188,6 +198,18 @@ export type StateUpdate = {
   hand_raised?: boolean;
 };
 
+/** How large a viewer shows a track. */
+export type Viewport = {
+  /** A video of somebody else. */
+  track_id: string;
+  /** Pixels of the display, not of CSS. At most 65,535. */
+  width: number;
+  /** Pixels of the display. */
+  height: number;
+  /** Anything of it can be seen. If not, nothing of it is sent until it can. */
+  visible: boolean;
+};
+
 /** What the server says to a client. */
 export type ServerMessage =
   /** You are in: the whole room at once. */
@@ -221,6 +243,17 @@ export type ServerMessage =
       audio: number;
       /** Video sections to add. */
       video: number;
+    }
+  /**
+   * Which layers of a video of yours somebody watches: encode no other. Until the first of these,
+   * all.
+   */
+  | {
+      type: "layers_wanted";
+      /** One of your own tracks. */
+      track_id: string;
+      /** All layers of the track, lowest first. */
+      layers: Array<LayerWanted>;
     }
   /** Who is live, you left out: the answer to `live_status`. */
   | {
@@ -342,6 +375,14 @@ export type MediaSection = {
   mid: string;
   /** The track. */
   track_id: string;
+};
+
+/** Whether somebody watches a layer. */
+export type LayerWanted = {
+  /** The `rid` of the encoding. Left out where the offer had none; then the order tells. */
+  rid?: string;
+  /** If not, do not send it. */
+  wanted: boolean;
 };
 
 /** Why the server closes the connection. */

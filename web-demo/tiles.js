@@ -61,8 +61,9 @@ export class Tiles {
   }
 
   /**
-   * A track can be played.
+   * A track can be played. Gives the element that shows it, if it is a video.
    * @param {RemoteTrack} remote
+   * @returns {Element | null}
    */
   attach({ track, participant, publication }) {
     const tile = this.#tiles.get(participant.id) ?? this.#add(participant);
@@ -76,15 +77,20 @@ export class Tiles {
       audio.play().catch((error) => {
         if (error.name === "NotAllowedError") this.#options.onBlocked(audio);
       });
-    } else if (publication.source === "screen") {
-      this.#shared.set(publication.id, this.#share(participant, stream));
+      return null;
+    }
+    if (publication.source === "screen") {
+      const figure = this.#share(participant, stream);
+      this.#shared.set(publication.id, figure);
       this.#screens.parentElement?.classList.add("with-screen");
       arrange(this.#container);
-    } else {
-      tile.video.srcObject = stream;
-      tile.video.dataset.track = publication.id;
-      tile.video.play().catch(() => {});
+      return figure;
     }
+    tile.video.srcObject = stream;
+    tile.video.dataset.track = publication.id;
+    tile.video.play().catch(() => {});
+    // Not the video itself: it is not there while the camera is off.
+    return tile.element;
   }
 
   /**

@@ -1,6 +1,6 @@
 //! What is asked of the `Engine`.
 
-use protocol::{ParticipantId, PeerId, TrackId, TrackKind};
+use protocol::{ParticipantId, PeerId, TrackId, TrackKind, Viewport};
 
 /// What is asked of the `Engine`. Commands that name an unknown peer or track are counted and passed over:
 /// the two sides learn of an end at different moments.
@@ -63,6 +63,21 @@ pub enum Command {
         peer: PeerId,
         /// The track.
         track: TrackId,
+    },
+    /// Send videos to a peer as large as it shows them, and not at all while it does not. What it is not
+    /// subscribed to is passed over.
+    SetViewport {
+        /// The receiver.
+        peer: PeerId,
+        /// How large it shows which.
+        viewports: Vec<Viewport>,
+    },
+    /// Say what a peer is sent, and why. `Event::Explained` follows, whether the peer is there or not.
+    Explain {
+        /// Repeated in the event.
+        request: u64,
+        /// The receiver.
+        peer: PeerId,
     },
     /// Forward a track to a peer no longer.
     Unsubscribe {

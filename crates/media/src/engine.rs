@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use protocol::{PeerId, TrackId};
 use slab::Slab;
 
+use crate::allocation::assign;
 use crate::delivery::Desk;
 use crate::demux::{self, AddressBook};
 use crate::feedback::FeedbackDesk;
@@ -272,8 +273,10 @@ impl Engine {
 
     /// New subscriptions of a peer: a layer for each, and a fresh key frame for when it can take pictures.
     fn prepare_pictures(&mut self, now: Instant, place: usize) {
+        assign::note_publisher(now, place, &mut self.peers, &mut self.tracks);
         let peer = &mut self.peers[place];
-        upkeep::choose_layers(now, peer, &mut self.tracks);
+        peer.allocator.is_dirty = true;
+        assign::assign(now, place, peer, &mut self.tracks);
         upkeep::prepare_pictures(now, peer, &mut self.tracks);
         self.ask_for_key_frames(now, place);
     }
@@ -422,7 +425,7 @@ impl Engine {
         let Some(peer) = self.peers.get_mut(place) else {
             return;
         };
-        upkeep::choose_layers(now, peer, &mut self.tracks);
+        assign::assign(now, place, peer, &mut self.tracks);
         let mut desk = Desk {
             now,
             statistics: &mut self.statistics,
@@ -442,6 +445,8 @@ impl Engine {
             upkeep::report(now, peer, &mut self.tracks);
         }
         if !peer.tracks.is_empty() {
+            assign::note_publisher(now, place, &mut self.peers, &mut self.tracks);
+            assign::tell_publisher(now, place, &self.peers, &mut self.tracks, &mut self.events);
             self.look_after_publisher(now, place);
         }
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::{MediaSection, PeerId, TrackId, TrackKind};
+use protocol::{LayerWanted, MediaSection, PeerId, TrackId, TrackKind};
+
+use crate::allocation::Forwarding;
 
 /// What the `Engine` reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +65,21 @@ pub enum Event {
         track: TrackId,
         /// From 0 (loudest) to 127 (silence); `None` when no longer speaking.
         level: Option<u8>,
+    },
+    /// Other layers of a track are watched than before: the publisher need send no other. At most twice in
+    /// two seconds for each track.
+    LayersWanted {
+        /// Which.
+        track: TrackId,
+        /// All its layers, lowest first.
+        layers: Vec<LayerWanted>,
+    },
+    /// What a peer is sent, and why: the answer to `Command::Explain`.
+    Explained {
+        /// Which command is answered.
+        request: u64,
+        /// `None`: there is no such peer.
+        forwarding: Option<Forwarding>,
     },
     /// A peer's media is over, and the peer forgotten: consent lost, handshake failed, closed by the client.
     PeerEnded {

@@ -10,6 +10,7 @@
 #[cfg(test)]
 extern crate self as media;
 
+mod allocation;
 mod bandwidth;
 mod codec;
 mod command;
@@ -40,6 +41,7 @@ mod transport;
 mod turn;
 mod upkeep;
 
+pub use allocation::{ForwardedTrack, Forwarding, LayerReport, Reason};
 pub use command::Command;
 pub use config::Config;
 pub use engine::{Engine, SetupError};

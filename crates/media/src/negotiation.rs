@@ -267,7 +267,7 @@ fn send<'a>(
     let index = peer.unbound.remove(waiting);
     let track = &mut tracks[index];
     let numbers = first_numbers(identity);
-    let mut outbound = OutboundTrack::new(
+    let outbound = OutboundTrack::new(
         now,
         track.id,
         index,
@@ -277,7 +277,6 @@ fn send<'a>(
         numbers,
         limits,
     );
-    outbound.selector.set_target(track.best_layer(now));
     track.subscribers.push(Subscriber {
         peer: place,
         ssrc: outbound.ssrc,

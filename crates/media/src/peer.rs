@@ -9,6 +9,7 @@ use protocol::{ParticipantId, PeerId, TrackKind};
 use slab::Slab;
 
 use crate::Limits;
+use crate::allocation::Allocator;
 use crate::bandwidth::Bandwidth;
 use crate::extension::{Extension, ExtensionMap};
 use crate::inbound::track::Subscriber;
@@ -45,6 +46,8 @@ pub(crate) struct Peer {
     pub(crate) tracks: Vec<usize>,
     pub(crate) streams: HashMap<u32, Stream>,
     pub(crate) outbound: Vec<OutboundTrack>,
+    /// Divides its estimate between them.
+    pub(crate) allocator: Allocator,
     /// Places of tracks it should get but has no section for yet, oldest wish first.
     pub(crate) unbound: Vec<usize>,
     pub(crate) receiving: Vec<ReceivingSection>,
@@ -102,6 +105,7 @@ impl Peer {
             tracks: Vec::new(),
             streams: HashMap::new(),
             outbound: Vec::new(),
+            allocator: Allocator::default(),
             unbound: Vec::new(),
             receiving: Vec::new(),
             sections_asked: false,

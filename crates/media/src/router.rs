@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::TrackKind;
 use slab::Slab;
 
+use crate::allocation::Size;
 use crate::codec::Codec;
 use crate::event::Event;
 use crate::extension::Extension;
@@ -15,6 +16,7 @@ use crate::inbound::{Arrival, Hearing, Loudest, Track};
 use crate::link::{Links, RelayedPacket};
 use crate::peer::{Peer, Stream};
 use crate::rtp::codec::is_key_frame_start;
+use crate::rtp::codec::picture_size::picture_size;
 use crate::rtp::packet::Packet;
 use crate::statistics::{DropReason, Statistics};
 use crate::turn::Turn;
@@ -216,6 +218,9 @@ impl Router<'_> {
         }
         if is_key_frame_start(codec, packet.payload) {
             layer.on_key_frame_start(kept.arrival, kept.sequence, packet.timestamp);
+            if let Some((width, height)) = picture_size(codec, packet.payload) {
+                layer.size = Some(Size { width, height });
+            }
         }
         if track.muted {
             return Ok(());

@@ -9,7 +9,6 @@ use slab::Slab;
 
 use crate::event::Event;
 use crate::inbound::Track;
-use crate::outbound::OutboundTrack;
 use crate::overload::Cut;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
@@ -95,23 +94,6 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
             };
             transport
                 .send_rtcp(|out| outbound.write_sender_report(now, layer, clock, clock_rate, out));
-        }
-    }
-}
-
-/// What a video is assumed to take where it has room: the largest layer of a camera, as browsers send it.
-const VIDEO_BPS: u64 = 2_500_000;
-
-/// Give each subscription of the peer its layer.
-pub(crate) fn choose_layers(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
-    let is_video = |outbound: &&OutboundTrack| outbound.kind == TrackKind::Video;
-    let videos = peer.outbound.iter().filter(is_video).count() as u64;
-    peer.bandwidth.set_wanted_bps(videos * VIDEO_BPS);
-    for outbound in &mut peer.outbound {
-        let track = &tracks[outbound.track];
-        let target = outbound.affordable(track.best_layer(now), track.lowest_layer(now));
-        if outbound.selector.target() != target {
-            outbound.selector.set_target(target);
         }
     }
 }

@@ -62,6 +62,12 @@ pub enum ClientMessage {
         /// To be received or not.
         subscribed: bool,
     },
+    /// Say how large you show tracks of others, and whether at all: as large as that they are sent. Tracks
+    /// left out stay as they are; one of which you never said anything is sent as large as it comes.
+    SetViewport {
+        /// What changed, at most 200.
+        tracks: Vec<Viewport>,
+    },
     /// Ask who is live; `live_status` comes back.
     LiveStatus,
     /// Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`.
@@ -207,6 +213,21 @@ pub struct StateUpdate {
     pub hand_raised: Option<bool>,
 }
 
+/// How large a viewer shows a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Viewport {
+    /// A video of somebody else.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub track_id: TrackId,
+    /// Pixels of the display, not of CSS. At most 65,535.
+    pub width: u16,
+    /// Pixels of the display.
+    pub height: u16,
+    /// Anything of it can be seen. If not, nothing of it is sent until it can.
+    pub visible: bool,
+}
+
 /// Why a text is no message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
@@ -229,7 +250,7 @@ pub enum ParseError {
 }
 
 /// The message types that `parse_client_message` knows, in the order of `ClientMessage`.
-const TYPES: [&str; 21] = [
+const TYPES: [&str; 22] = [
     "join",
     "offer",
     "candidate",
@@ -238,6 +259,7 @@ const TYPES: [&str; 21] = [
     "mute",
     "update_state",
     "set_subscription",
+    "set_viewport",
     "live_status",
     "ping",
     "leave",

@@ -19,7 +19,7 @@ mod typescript;
 
 pub use change::{Change, NumberedChange};
 pub use client::{
-    ClientMessage, ClientRequest, Join, ParseError, Publish, Resume, StateUpdate,
+    ClientMessage, ClientRequest, Join, ParseError, Publish, Resume, StateUpdate, Viewport,
     parse_client_message,
 };
 pub use error::{ErrorBody, ErrorCode};
@@ -29,5 +29,7 @@ pub use room::{
     HostInfo, Live, LiveRoom, MediaType, Participant, Role, RoomInfo, SessionInfo, Track,
     TrackKind, TrackSource, WaitingParticipant,
 };
-pub use server::{Answer, Goodbye, Joined, MediaSection, Resumed, ServerMessage, Waiting};
+pub use server::{
+    Answer, Goodbye, Joined, LayerWanted, MediaSection, Resumed, ServerMessage, Waiting,
+};
 pub use time::Timestamp;

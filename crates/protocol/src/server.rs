@@ -38,6 +38,14 @@ pub enum ServerMessage {
         /// Video sections to add.
         video: u32,
     },
+    /// Which layers of a video of yours somebody watches: encode no other. Until the first of these, all.
+    LayersWanted {
+        /// One of your own tracks.
+        #[cfg_attr(test, ts(type = "string"))]
+        track_id: TrackId,
+        /// All layers of the track, lowest first.
+        layers: Vec<LayerWanted>,
+    },
     /// Who is live, you left out: the answer to `live_status`.
     LiveStatus {
         /// The number of the `live_status` request.
@@ -180,6 +188,18 @@ pub struct MediaSection {
     /// The track.
     #[cfg_attr(test, ts(type = "string"))]
     pub track_id: TrackId,
+}
+
+/// Whether somebody watches a layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LayerWanted {
+    /// The `rid` of the encoding. Left out where the offer had none; then the order tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub rid: Option<String>,
+    /// If not, do not send it.
+    pub wanted: bool,
 }
 
 /// Why the server closes the connection.

@@ -68,12 +68,14 @@ fn declarations() -> String {
     declare::<Resume>(&mut text, plain);
     declare::<Publish>(&mut text, plain);
     declare::<StateUpdate>(&mut text, plain);
+    declare::<Viewport>(&mut text, plain);
     declare::<ServerMessage>(&mut text, server);
     declare::<Joined>(&mut text, plain);
     declare::<Waiting>(&mut text, plain);
     declare::<Resumed>(&mut text, plain);
     declare::<Answer>(&mut text, plain);
     declare::<MediaSection>(&mut text, plain);
+    declare::<LayerWanted>(&mut text, plain);
     declare::<Goodbye>(&mut text, plain);
     declare::<NumberedChange>(&mut text, plain);
     declare::<Change>(&mut text, change);

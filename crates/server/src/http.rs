@@ -6,6 +6,7 @@ mod development;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use protocol::{ErrorBody, ErrorCode};
+use protocol::{ErrorBody, ErrorCode, PeerId};
 use signaling::{ApiRequest, ApiResult, Caller};
 use store::{Monitor, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,13 +25,16 @@ use crate::keys::Keys;
 use crate::listener::Seat;
 use crate::media_worker::MediaWorker;
 use crate::metrics::Metrics;
-use crate::node::NodeCommand;
+use crate::node::{Explanation, NodeCommand};
 use crate::rate::AddressRates;
 use crate::websocket::Upgrade;
 use crate::{health, page, session};
 
 /// Between what is answered with an error and what is not even read by the WebSocket library.
 const READ_BEYOND_LIMIT: usize = 4;
+
+/// A worker answers in its next turn; one that does not is not waited for.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What every request may need.
 pub(crate) struct App {
@@ -62,6 +66,15 @@ impl App {
         };
         self.node.send(command).await.map_err(|_| broken())?;
         answered.await.map_err(|_| broken())?
+    }
+
+    /// Ask the media worker of a peer what it sends there, and why. `None`: it does not answer.
+    pub(crate) async fn explain(&self, peer: PeerId) -> Option<Explanation> {
+        let (answer, answered) = oneshot::channel();
+        let command = NodeCommand::Explain { peer, answer };
+        self.node.send(command).await.ok()?;
+        let explained = tokio::time::timeout(EXPLAINED_WITHIN, answered).await;
+        explained.ok()?.ok()
     }
 }
 

@@ -4,6 +4,7 @@
 mod askers;
 mod commits;
 mod connections;
+mod explaining;
 mod guard;
 mod media_plane;
 mod perform;
@@ -13,7 +14,8 @@ mod translate;
 use std::sync::Arc;
 
 use protocol::{
-    ConnectionId, ErrorBody, ErrorCode, LiveRoom, RoomId, ServerMessage, Timestamp, TrackKind,
+    ConnectionId, ErrorBody, ErrorCode, LiveRoom, PeerId, RoomId, ServerMessage, Timestamp,
+    TrackKind,
 };
 use signaling::{ApiCommand, ApiRequest, ApiResult, Caller, Command, Effect, Request, Rooms};
 use store::{Outcome, Writer};
@@ -22,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 use self::askers::Askers;
 use self::commits::Commits;
 use self::connections::Connections;
+use self::explaining::Explaining;
+pub(crate) use self::explaining::Explanation;
 use self::guard::{Guard, caught};
 use self::media_plane::MediaPlane;
 use crate::clock::Clock;
@@ -52,6 +56,11 @@ pub(crate) enum NodeCommand {
         request: Box<ApiRequest>,
         answer: oneshot::Sender<ApiResult>,
     },
+    /// What is a peer sent, and why?
+    Explain {
+        peer: PeerId,
+        answer: oneshot::Sender<Explanation>,
+    },
     /// Which rooms are live?
     LiveRooms(oneshot::Sender<Vec<LiveRoom>>),
     /// How many sessions run, and how many rooms are stuck?
@@ -77,6 +86,7 @@ pub(crate) struct Node {
     rooms: Rooms,
     connections: Connections,
     askers: Askers,
+    explaining: Explaining,
     writer: Writer,
     commits: Commits<Outcome>,
     most_commits: usize,
@@ -104,6 +114,7 @@ impl Node {
             rooms,
             connections: Connections::new(limits.outbox_messages, limits.outbox_bytes),
             askers: Askers::default(),
+            explaining: Explaining::default(),
             writer,
             commits: Commits::new(),
             most_commits: limits.waiting_commands,
@@ -200,6 +211,7 @@ impl Node {
                 };
                 self.handle(Command::Api(Box::new(command))).await;
             }
+            NodeCommand::Explain { peer, answer } => self.explain(peer, answer).await,
             NodeCommand::LiveRooms(answer) => {
                 let _ = answer.send(self.rooms.live_rooms());
             }
@@ -214,6 +226,19 @@ impl Node {
                 self.stopping = Some(answer);
                 self.tell_when_stopped();
             }
+        }
+    }
+
+    /// Asks the worker of a peer; whoever asks too much is not answered.
+    async fn explain(&mut self, peer: PeerId, answer: oneshot::Sender<Explanation>) {
+        let Some(worker) = self.media.worker_of(peer) else {
+            // It has ended meanwhile.
+            let _ = answer.send(None);
+            return;
+        };
+        if let Some(request) = self.explaining.open(answer) {
+            let command = media::Command::Explain { request, peer };
+            self.tell_workers(vec![(worker, command)]).await;
         }
     }
 
@@ -240,6 +265,13 @@ impl Node {
     }
 
     async fn handle_event(&mut self, event: media::Event) {
+        if let media::Event::Explained {
+            request,
+            forwarding,
+        } = event
+        {
+            return self.explaining.answer(request, forwarding);
+        }
         match &event {
             media::Event::PeerConnected { peer, after } => {
                 tracing::debug!(%peer, ?after, "media connected");
@@ -378,6 +410,7 @@ fn begins_something(request: &Request) -> bool {
         | Request::Mute { .. }
         | Request::UpdateState(_)
         | Request::SetSubscription { .. }
+        | Request::SetViewport { .. }
         | Request::LiveStatus
         | Request::Leave
         | Request::EndSession { .. }

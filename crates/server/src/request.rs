@@ -32,6 +32,7 @@ pub(crate) fn request(message: ClientMessage) -> Option<Request> {
             track: track_id,
             subscribed,
         },
+        ClientMessage::SetViewport { tracks } => Request::SetViewport { viewports: tracks },
         ClientMessage::LiveStatus => Request::LiveStatus,
         ClientMessage::Leave => Request::Leave,
         ClientMessage::OpenLobby { key } => Request::OpenLobby(start(key)),

@@ -3,8 +3,8 @@
 
 use protocol::record::{RoomRecord, SessionRecord};
 use protocol::{
-    ErrorBody, Identity, Participant, ParticipantId, RoomId, RoomInfo, RoomName, RoomSettings,
-    SessionId, Timestamp, TrackId,
+    ErrorBody, Identity, Participant, ParticipantId, PeerId, RoomId, RoomInfo, RoomName,
+    RoomSettings, SessionId, Timestamp, TrackId,
 };
 
 use serde::{Deserialize, Serialize};
@@ -126,6 +126,13 @@ pub enum ApiRequest {
         /// Left out: as they are.
         permissions: Option<Permissions>,
     },
+    /// Whose media connection it is about, when somebody asks what is forwarded to a participant and why.
+    Forwarding {
+        /// The room.
+        room: RoomRef,
+        /// Who.
+        participant: ParticipantId,
+    },
     /// Mute a track. Nobody but its owner can unmute it.
     MuteTrack {
         /// The room.
@@ -172,6 +179,7 @@ impl ApiRequest {
             | ApiRequest::ScheduleSession { room, .. }
             | ApiRequest::CancelSession { room, .. }
             | ApiRequest::UpdateParticipant { room, .. }
+            | ApiRequest::Forwarding { room, .. }
             | ApiRequest::MuteTrack { room, .. }
             | ApiRequest::RemoveParticipant { room, .. }
             | ApiRequest::Ban { room, .. }
@@ -191,6 +199,8 @@ pub enum ApiReply {
     Participant(Box<Participant>),
     /// Those in the room, hidden ones left out, in the order of joining.
     Participants(Vec<Participant>),
+    /// The media connection of somebody, if there is one: the media plane knows the rest.
+    Receiver(Option<PeerId>),
     /// It is done.
     Done,
 }

@@ -2,8 +2,8 @@
 //! the state machine draws no random numbers and a run can be repeated.
 
 use protocol::{
-    ConnectionId, Identity, MediaSection, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
-    RoomName, SessionId, StateUpdate, TrackId,
+    ConnectionId, Identity, LayerWanted, MediaSection, ParticipantId, PeerId, Publish, Resume,
+    Role, RoomId, RoomName, SessionId, StateUpdate, TrackId, Viewport,
 };
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,11 @@ pub enum Request {
         /// To be received.
         subscribed: bool,
     },
+    /// Send videos as large as they are shown.
+    SetViewport {
+        /// How large.
+        viewports: Vec<Viewport>,
+    },
     /// Who is live?
     LiveStatus,
     /// Go for good.
@@ -236,6 +241,13 @@ pub enum MediaEvent {
         track: TrackId,
         /// Why, for people.
         reason: String,
+    },
+    /// Other layers of a published track are watched than before.
+    LayersWanted {
+        /// Which.
+        track: TrackId,
+        /// All its layers, lowest first.
+        layers: Vec<LayerWanted>,
     },
     /// Somebody speaks into a track, or no longer.
     Speaking {

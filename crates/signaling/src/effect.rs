@@ -3,6 +3,7 @@
 use protocol::record::Write;
 use protocol::{
     ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind,
+    Viewport,
 };
 
 use crate::api::{ApiResult, AskerId};
@@ -117,6 +118,13 @@ pub enum MediaEffect {
         peer: PeerId,
         /// The track, published by another peer of the room.
         track: TrackId,
+    },
+    /// Send videos to a peer as large as it shows them.
+    SetViewport {
+        /// The receiver.
+        peer: PeerId,
+        /// Of tracks that it is subscribed to; not empty.
+        viewports: Vec<Viewport>,
     },
     /// Forward a track to a peer no longer.
     Unsubscribe {

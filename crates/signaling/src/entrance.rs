@@ -37,6 +37,7 @@ impl Rooms {
             Ok(entry) => entry,
             Err(error) => return effects.push(refusal(connection, request_id, error)),
         };
+        let mut left = None;
         if let Some(Place { room, seat }) = self.place_of(&join) {
             let inside = self
                 .rooms
@@ -55,15 +56,17 @@ impl Rooms {
                 return;
             }
             // For the others somebody appears or disappears: another participant, not the same.
-            self.in_room(now, room, effects, |room, turn| {
-                room.leave_old_connection(turn, seat);
-                room.remove(turn, seat);
-            });
+            left = Some(seat);
         }
         let room = self.open_room(now, &join, effects);
         self.in_room(now, room, effects, |room, turn| match entry {
             Entry::Wait => room.wait(turn, join),
             Entry::Seat => {
+                // In one turn, or somebody who waits has the place between the two.
+                if let Some(seat) = left {
+                    room.leave_old_connection(turn, seat);
+                    room.remove(turn, seat);
+                }
                 let fresh_session = join.fresh.session;
                 room.enter(turn, Participant::new(turn.now, join), fresh_session);
             }

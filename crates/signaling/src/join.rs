@@ -5,7 +5,7 @@ use protocol::{ConnectionId, Joined, ParticipantId, Resumed, ServerMessage, Sess
 
 use crate::index::Seat;
 use crate::participant::{Participant, Presence};
-use crate::peer::Media;
+use crate::peer::{Media, SectionsRequired};
 use crate::room::{Audience, Room};
 use crate::turn::{Turn, milliseconds, taken_over};
 use crate::{Effect, Join};
@@ -145,21 +145,29 @@ impl Room {
         seat: Seat,
         connection: ConnectionId,
     ) {
-        let message = match &self.participant(seat).media {
+        let peer = match &self.participant(seat).media {
             Media::None => return,
-            Media::Ended { number, reason } => ServerMessage::MediaEnded {
-                peer_connection: *number,
-                reason: reason.clone(),
-            },
-            Media::Open(peer) => match peer.sections_required {
-                None => return,
-                Some(required) => ServerMessage::MediaSectionsRequired {
-                    audio: required.audio,
-                    video: required.video,
-                },
-            },
+            Media::Ended { number, reason } => {
+                let ended = ServerMessage::MediaEnded {
+                    peer_connection: *number,
+                    reason: reason.clone(),
+                };
+                return turn.send(vec![connection], ended);
+            }
+            Media::Open(peer) => peer,
         };
-        turn.send(vec![connection], message);
+        if let Some(SectionsRequired { audio, video }) = peer.sections_required {
+            let required = ServerMessage::MediaSectionsRequired { audio, video };
+            turn.send(vec![connection], required);
+        }
+        for track in &peer.tracks {
+            let Some(layers) = track.layers_wanted.clone() else {
+                continue;
+            };
+            let track_id = track.id;
+            let wanted = ServerMessage::LayersWanted { track_id, layers };
+            turn.send(vec![connection], wanted);
+        }
     }
 
     /// The whole room at once.

@@ -1,7 +1,7 @@
 //! What the media plane reports, told to whom it concerns. Both sides learn of an end at different
 //! moments, so what names a peer or a track that is gone has been passed over before it comes here.
 
-use protocol::{Answer, ErrorBody, ErrorCode, MediaSection, ServerMessage, TrackId};
+use protocol::{Answer, ErrorBody, ErrorCode, LayerWanted, MediaSection, ServerMessage, TrackId};
 
 use crate::index::Seat;
 use crate::peer::{Media, SectionsRequired, UnansweredOffer};
@@ -71,6 +71,25 @@ impl Room {
         peer.sections_required = Some(required);
         let SectionsRequired { audio, video } = required;
         turn.send(to, ServerMessage::MediaSectionsRequired { audio, video });
+    }
+
+    /// Other layers of a track are watched than before. Remembered, since its owner may be away.
+    pub(crate) fn layers_wanted(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seat: Seat,
+        track_id: TrackId,
+        layers: Vec<LayerWanted>,
+    ) {
+        let participant = self.participant_mut(seat);
+        let to = participant.connection().into_iter().collect();
+        let Some(peer) = participant.peer_mut() else {
+            return;
+        };
+        if let Some(track) = peer.tracks.iter_mut().find(|track| track.id == track_id) {
+            track.layers_wanted = Some(layers.clone());
+        }
+        turn.send(to, ServerMessage::LayersWanted { track_id, layers });
     }
 
     /// A track's section is missing from the offer, or of the other kind.

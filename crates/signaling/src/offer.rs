@@ -146,6 +146,7 @@ impl Room {
             source,
             muted,
             published_at: turn.now,
+            layers_wanted: None,
         };
         let view = track.view();
         peer.tracks.push(track);

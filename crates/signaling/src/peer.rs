@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use protocol::{PeerId, Timestamp, Track, TrackId, TrackSource};
+use protocol::{LayerWanted, PeerId, Timestamp, Track, TrackId, TrackSource};
 
 /// The life story of a participant's media.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub(crate) struct PublishedTrack {
     pub(crate) source: TrackSource,
     pub(crate) muted: bool,
     pub(crate) published_at: Timestamp,
+    /// What the media plane said last of who watches: said again to one who comes back.
+    pub(crate) layers_wanted: Option<Vec<LayerWanted>>,
 }
 
 impl PublishedTrack {

@@ -75,6 +75,7 @@ impl Room {
             Request::SetSubscription { track, subscribed } => {
                 self.set_subscription(turn, seat, track, subscribed)
             }
+            Request::SetViewport { viewports } => self.set_viewports(turn, seat, viewports),
             Request::LiveStatus => {
                 let live = self.live_for(seat);
                 turn.send(

@@ -226,9 +226,9 @@ impl Rooms {
             | MediaEvent::OfferRefused { peer, .. }
             | MediaEvent::SectionsRequired { peer, .. }
             | MediaEvent::PeerEnded { peer, .. } => self.index.peers.get(peer),
-            MediaEvent::PublicationRefused { track, .. } | MediaEvent::Speaking { track, .. } => {
-                self.index.tracks.get(track)
-            }
+            MediaEvent::PublicationRefused { track, .. }
+            | MediaEvent::LayersWanted { track, .. }
+            | MediaEvent::Speaking { track, .. } => self.index.tracks.get(track),
         };
         place.copied()
     }
@@ -245,6 +245,9 @@ impl Rooms {
             }
             MediaEvent::PublicationRefused { track, reason } => {
                 room.publication_refused(turn, seat, track, reason);
+            }
+            MediaEvent::LayersWanted { track, layers } => {
+                room.layers_wanted(turn, seat, track, layers);
             }
             MediaEvent::Speaking { track, level } => room.speaking(seat, track, level),
             MediaEvent::PeerEnded { reason, .. } => room.peer_ended(turn, seat, reason),

@@ -1,7 +1,7 @@
 //! Who receives which track. It knows wishes, permissions and the limit, and nothing of sections or
 //! packets.
 
-use protocol::{ErrorBody, ErrorCode, TrackId};
+use protocol::{ErrorBody, ErrorCode, TrackId, Viewport};
 
 use crate::MediaEffect;
 use crate::index::Seat;
@@ -52,6 +52,32 @@ impl Room {
         }
         participant.choices.insert(track, subscribed);
         self.reconcile_subscriptions(turn, seat);
+        Ok(())
+    }
+
+    /// A participant shows what they receive larger or smaller. What they do not receive is passed over: a
+    /// page and a track's end cross each other.
+    pub(crate) fn set_viewports(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seat: Seat,
+        mut viewports: Vec<Viewport>,
+    ) -> Result<(), ErrorBody> {
+        let limit = turn.limits.subscriptions_per_participant;
+        if viewports.len() > limit {
+            let message = format!("{} tracks; you may receive {limit}", viewports.len());
+            return Err(ErrorBody::new(ErrorCode::InvalidRequest, message));
+        }
+        let Some(peer) = self.participant(seat).peer() else {
+            return Ok(());
+        };
+        viewports.retain(|viewport| peer.subscribed.contains(&viewport.track_id));
+        if !viewports.is_empty() {
+            turn.media(MediaEffect::SetViewport {
+                peer: peer.id,
+                viewports,
+            });
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! server's to say.
 
 use protocol::{
-    ClientMessage, ParticipantId, Publish, SessionId, StateUpdate, TrackId, TrackSource,
+    ClientMessage, ParticipantId, Publish, SessionId, StateUpdate, TrackId, TrackSource, Viewport,
 };
 
 use crate::seed::Seed;
@@ -65,6 +65,14 @@ fn taking_part(seed: &mut Seed, tab: &mut Tab, view: &View) -> Vec<ClientMessage
         14 | 15 => vec![ClientMessage::SetSubscription {
             track_id: any_track(seed, view),
             subscribed: seed.once_in(2),
+        }],
+        16 if seed.once_in(2) => vec![ClientMessage::SetViewport {
+            tracks: vec![Viewport {
+                track_id: any_track(seed, view),
+                width: 640,
+                height: 360,
+                visible: seed.once_in(2),
+            }],
         }],
         16 => vec![ClientMessage::LiveStatus],
         17 if seed.once_in(3) => vec![ClientMessage::Leave],

@@ -54,6 +54,14 @@ impl MediaPlane {
                 let is_new = peer.subscriptions.insert(*track);
                 assert!(is_new, "a track is received once");
             }
+            MediaEffect::SetViewport { peer, viewports } => {
+                let peer = self.peer(room, *peer);
+                assert!(!viewports.is_empty(), "something is said");
+                for viewport in viewports {
+                    let is_received = peer.subscriptions.contains(&viewport.track_id);
+                    assert!(is_received, "what is shown is received");
+                }
+            }
             MediaEffect::Unsubscribe { peer, track } => {
                 let was_there = self.peer(room, *peer).subscriptions.remove(track);
                 assert!(was_there, "what ends had begun");

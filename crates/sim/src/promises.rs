@@ -90,9 +90,13 @@ pub(crate) fn of_reply(result: &ApiResult) -> Vec<Promise> {
             }
             None => vec![Promise::Session(session.id, session.state)],
         },
-        Ok(ApiReply::Participant(_) | ApiReply::Participants(_) | ApiReply::Done) | Err(_) => {
-            Vec::new()
-        }
+        Ok(
+            ApiReply::Participant(_)
+            | ApiReply::Participants(_)
+            | ApiReply::Receiver(_)
+            | ApiReply::Done,
+        )
+        | Err(_) => Vec::new(),
     }
 }
 

@@ -212,6 +212,7 @@ impl Tab {
             | ServerMessage::Answer(_)
             | ServerMessage::MediaSectionsRequired { .. }
             | ServerMessage::Speakers { .. }
+            | ServerMessage::LayersWanted { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::UnmuteAsked { .. } => None,
         }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use protocol::{ParticipantId, PeerId, TrackId, TrackKind};
+use protocol::{ParticipantId, PeerId, TrackId, TrackKind, Viewport};
 
 use super::{Engine, relay};
+use crate::allocation::{assign, explain};
 use crate::inbound::track::{Publisher, Voice};
 use crate::inbound::{Loudest, Track};
 use crate::negotiation;
@@ -33,6 +34,11 @@ pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
         Command::Unpublish { peer, track } => unpublish(engine, peer, track),
         Command::SetMuted { track, muted } => set_muted(engine, now, track, muted),
         Command::Subscribe { peer, track } => subscribe(engine, peer, track),
+        Command::SetViewport { peer, viewports } => set_viewport(engine, now, peer, &viewports),
+        Command::Explain { request, peer } => {
+            tell_forwarding(engine, now, request, peer);
+            Some(())
+        }
         Command::Unsubscribe { peer, track } => unsubscribe(engine, peer, track),
         Command::Relay { track, to } => relay::begin(engine, now, track, to),
         Command::StopRelay { track, to } => relay::stop(engine, track, to),
@@ -217,7 +223,8 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
     }
     for place in engine.tracks[index].wanted_by.clone() {
         let peer = &mut engine.peers[place];
-        upkeep::choose_layers(now, peer, &mut engine.tracks);
+        peer.allocator.is_dirty = true;
+        assign::assign(now, place, peer, &mut engine.tracks);
         upkeep::want_key_frames(peer, &mut engine.tracks);
     }
     engine.look_after_track(now, index);
@@ -234,10 +241,41 @@ fn subscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
         return None;
     }
     track.wanted_by.push(place);
+    track.watched.is_dirty = true;
     peer.unbound.push(index);
     peer.sections_changed = true;
     engine.sections_changed = true;
     Some(())
+}
+
+fn set_viewport(
+    engine: &mut Engine,
+    now: Instant,
+    id: PeerId,
+    viewports: &[Viewport],
+) -> Option<()> {
+    let place = *engine.peer_places.get(&id)?;
+    let peer = &mut engine.peers[place];
+    for viewport in viewports {
+        let mut outbound = peer.outbound.iter_mut();
+        if let Some(of) = outbound.find(|outbound| outbound.id == viewport.track_id) {
+            of.viewport = Some(*viewport);
+        }
+    }
+    peer.allocator.is_dirty = true;
+    assign::assign(now, place, peer, &mut engine.tracks);
+    upkeep::want_key_frames(peer, &mut engine.tracks);
+    engine.ask_for_key_frames(now, place);
+    Some(())
+}
+
+fn tell_forwarding(engine: &mut Engine, now: Instant, request: u64, id: PeerId) {
+    let place = engine.peer_places.get(&id);
+    let forwarding = place.map(|place| explain(now, &engine.peers[*place], &engine.tracks));
+    engine.events.push_back(Event::Explained {
+        request,
+        forwarding,
+    });
 }
 
 fn unsubscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
@@ -245,6 +283,7 @@ fn unsubscribe(engine: &mut Engine, id: PeerId, track: TrackId) -> Option<()> {
     let index = *engine.track_places.get(&track)?;
     let track = &mut engine.tracks[index];
     track.wanted_by.retain(|wanted| *wanted != place);
+    track.watched.is_dirty = true;
     track
         .subscribers
         .retain(|subscriber| subscriber.peer != place);

@@ -1,6 +1,7 @@
 //! What holds between any two inputs to an engine.
 
 use super::Engine;
+use crate::Reason;
 use crate::inbound::track::Publisher;
 
 impl Engine {
@@ -13,6 +14,14 @@ impl Engine {
             self.data_groups.values().map(Vec::len).sum::<usize>(),
             self.peers.len()
         );
+        for (place, peer) in &self.peers {
+            for outbound in &peer.outbound {
+                let subscribers = &self.tracks[outbound.track].subscribers;
+                let is_listed = subscribers.iter().any(|of| of.peer == place);
+                let is_hidden = outbound.allotment.reason == Reason::Hidden;
+                assert_eq!(is_listed, !is_hidden, "what is hidden costs nothing");
+            }
+        }
         for (index, track) in &self.tracks {
             match track.publisher {
                 Publisher::Here(place) => assert!(self.peers[place].tracks.contains(&index)),

@@ -31,7 +31,9 @@ impl Engine {
         }
         let cuts = overload::cuts(self.shed_percent, &mut candidates);
         for (of, cut) in candidates.iter().zip(cuts) {
-            self.peers[of.peer].outbound[of.outbound].cut = cut;
+            let peer = &mut self.peers[of.peer];
+            let before = std::mem::replace(&mut peer.outbound[of.outbound].cut, cut);
+            peer.allocator.is_dirty |= before != cut;
         }
     }
 }

@@ -24,6 +24,7 @@ const CAMERA: TrackId = TrackId::from_bits(11);
 const MICROPHONE: TrackId = TrackId::from_bits(12);
 
 mod relay;
+mod viewports;
 
 struct Conversation {
     engine: Engine,

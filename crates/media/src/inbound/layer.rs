@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::alignment::{EarliestArrival, StreamClock};
+use super::bitrate::Bitrate;
 use super::key_frame::KeyFrameRequests;
 use super::nack::{Arrival, MissingPackets};
 use super::picture::PresentPicture;
 use super::reception::ReceptionCount;
 use super::{PacketCache, SenderClock};
 use crate::Limits;
+use crate::allocation::Size;
 use crate::rtp::codec::dependency::{self, Structure};
 use crate::rtp::packet::Packet;
 use crate::rtp::sequence::Unwrapper;
@@ -31,6 +33,9 @@ pub(crate) struct Layer {
     pub(crate) ssrc: Option<u32>,
     pub(crate) cache: PacketCache,
     pub(crate) key_frames: KeyFrameRequests,
+    pub(crate) bitrate: Bitrate,
+    /// Of its last key frame, where that tells.
+    pub(crate) size: Option<Size>,
     unwrapper: Unwrapper,
     missing: MissingPackets,
     reception: ReceptionCount,
@@ -54,6 +59,8 @@ impl Layer {
             ssrc,
             cache: PacketCache::new(cached),
             key_frames: KeyFrameRequests::new(limits.key_frame_interval),
+            bitrate: Bitrate::default(),
+            size: None,
             unwrapper: Unwrapper::default(),
             missing: MissingPackets::default(),
             reception: ReceptionCount::new(clock_rate),
@@ -82,6 +89,7 @@ impl Layer {
             Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
         self.last_packet = Some(now);
+        self.bitrate.on_packet(now, plain.len());
         if arrival != Arrival::Recovered {
             self.arrivals.on_packet(now, packet.timestamp);
         }

@@ -1,6 +1,7 @@
 //! What peers publish: the tracks, their layers, and what publishers are told about them.
 
 mod alignment;
+mod bitrate;
 mod cache;
 mod key_frame;
 mod layer;
@@ -12,6 +13,7 @@ mod reception;
 mod speaking;
 pub(crate) mod track;
 mod transport_cc;
+mod watched;
 
 pub(crate) use cache::PacketCache;
 pub(crate) use layer::Layer;

@@ -82,6 +82,11 @@ impl SpeechDetector {
         None
     }
 
+    /// Somebody speaks.
+    pub(crate) fn is_speaking(&self) -> bool {
+        self.is_speaking
+    }
+
     /// The track is muted: whoever spoke does so no longer. True if somebody did.
     pub(crate) fn stop(&mut self) -> bool {
         self.level = 127.0;

@@ -1,13 +1,13 @@
 //! A published track: its media section, its layers, and who receives it.
 
-use std::time::Instant;
-
 use protocol::{ParticipantId, TrackId, TrackKind};
 
 use super::Layer;
 use super::alignment::alignment;
 use super::speaking::SpeechDetector;
+use super::watched::Watched;
 use crate::Limits;
+use crate::allocation::MAX_LAYERS;
 use crate::codec::Codec;
 use crate::extension::ExtensionMap;
 use crate::forwarded::Kept;
@@ -68,6 +68,12 @@ pub(crate) struct Track {
     pub(crate) kind: TrackKind,
     pub(crate) mid: String,
     pub(crate) muted: bool,
+    /// Whoever publishes it is speaking.
+    pub(crate) is_speaking: bool,
+    /// Which layers were being sent when it was last looked at, a bit each; `None` while there are none.
+    pub(crate) activity: Option<u8>,
+    /// Which layers its publisher is to send.
+    pub(crate) watched: Watched,
     pub(crate) extensions: ExtensionMap,
     /// Lowest first; empty until an offer has the track's section.
     pub(crate) layers: Vec<Layer>,
@@ -107,6 +113,9 @@ impl Track {
             kind,
             mid,
             muted,
+            is_speaking: false,
+            activity: None,
+            watched: Watched::new(),
             extensions: ExtensionMap::default(),
             layers: Vec::new(),
             speech: SpeechDetector::new(),
@@ -253,29 +262,7 @@ impl Track {
             .and_then(|(from, to)| alignment(from, to))
             .unwrap_or(0)
     }
-
-    /// The lowest layer that is being sent.
-    pub(crate) fn lowest_layer(&self, now: Instant) -> usize {
-        let mut layers = self.layers.iter();
-        layers.position(|layer| layer.is_active(now)).unwrap_or(0)
-    }
-
-    /// The layer that subscribers should get: the highest that is being sent. `None` while muted.
-    pub(crate) fn best_layer(&self, now: Instant) -> Option<usize> {
-        if self.muted || self.layers.is_empty() {
-            return None;
-        }
-        Some(
-            self.layers
-                .iter()
-                .rposition(|layer| layer.is_active(now))
-                .unwrap_or(0),
-        )
-    }
 }
-
-/// Simulcast has three layers in every client there is; a few more are harmless.
-const MAX_LAYERS: usize = 4;
 
 fn payloads(section: &OfferedSection) -> Vec<(u8, Payload)> {
     let mut payloads = Vec::with_capacity(section.codecs.len() * 2);

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::{ParticipantId, TrackId, TrackKind};
+use protocol::{ParticipantId, TrackId, TrackKind, Viewport};
 
 use super::layer_selector::{Decision, LayerSelector, Lot};
 use super::retransmission::RetransmissionLimit;
 use super::rewriter::{Incoming, Rewriter, Rewritten, Switch};
 use super::round_trip::SentReports;
 use crate::Limits;
+use crate::allocation::Allotment;
 use crate::bandwidth::Bandwidth;
 use crate::codec::Codec;
 use crate::extension::{Extension, ExtensionMap};
@@ -64,6 +65,9 @@ pub(crate) struct OutboundTrack {
     pub(crate) cut: Cut,
     /// The timestamp of the frame that was looked at last.
     frame: Option<u32>,
+    /// How large the subscriber shows it, if it ever said.
+    pub(crate) viewport: Option<Viewport>,
+    pub(crate) allotment: Allotment,
     /// Nothing is sent before.
     held_until: Option<Instant>,
     participant: ParticipantId,
@@ -139,6 +143,8 @@ impl OutboundTrack {
             selector: LayerSelector::new(),
             cut: Cut::Nothing,
             frame: None,
+            viewport: None,
+            allotment: Allotment::default(),
             held_until: (kind == TrackKind::Video).then_some(now + ANSWER_APPLIED),
             participant,
             red_blocks: red_blocks(&payload_types),
@@ -227,14 +233,6 @@ impl OutboundTrack {
         }
         self.selector.pause();
         Some((is_new.into(), 1))
-    }
-
-    /// The layer to be sent where this one would be best: the lowest, if the worker is short of time.
-    pub(crate) fn affordable(&self, best: Option<usize>, lowest: usize) -> Option<usize> {
-        match self.cut {
-            Cut::HigherLayers => best.map(|best| best.min(lowest)),
-            _ => best,
-        }
     }
 
     /// Forward a packet if it belongs to this subscriber's layer. True if it went out.

@@ -6,6 +6,7 @@ mod bans;
 mod csv;
 mod error;
 mod extract;
+mod forwarding;
 mod guard;
 mod history;
 mod live;

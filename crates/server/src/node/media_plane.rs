@@ -110,7 +110,9 @@ impl MediaPlane {
                 commands.extend(crossing.into_iter().flat_map(end));
                 commands
             }
-            MediaEffect::Offer { peer, .. } => self.to_worker_of(*peer, room, effect),
+            MediaEffect::Offer { peer, .. } | MediaEffect::SetViewport { peer, .. } => {
+                self.to_worker_of(*peer, room, effect)
+            }
         }
     }
 
@@ -134,7 +136,8 @@ impl MediaPlane {
         ended.into_iter().map(close).collect()
     }
 
-    fn worker_of(&self, peer: PeerId) -> Option<Worker> {
+    /// The worker of a peer that is there.
+    pub(super) fn worker_of(&self, peer: PeerId) -> Option<Worker> {
         self.relays.peer(peer).map(|peer| peer.worker)
     }
 

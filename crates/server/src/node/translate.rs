@@ -34,6 +34,9 @@ pub(super) fn command(room: RoomId, effect: MediaEffect) -> media::Command {
         MediaEffect::Unpublish { peer, track } => media::Command::Unpublish { peer, track },
         MediaEffect::SetMuted { track, muted } => media::Command::SetMuted { track, muted },
         MediaEffect::Subscribe { peer, track } => media::Command::Subscribe { peer, track },
+        MediaEffect::SetViewport { peer, viewports } => {
+            media::Command::SetViewport { peer, viewports }
+        }
         MediaEffect::Unsubscribe { peer, track } => media::Command::Unsubscribe { peer, track },
     }
 }
@@ -57,8 +60,11 @@ pub(super) fn event(event: media::Event) -> Option<MediaEvent> {
         media::Event::PublicationRefused { track, reason } => {
             MediaEvent::PublicationRefused { track, reason }
         }
+        media::Event::LayersWanted { track, layers } => MediaEvent::LayersWanted { track, layers },
         media::Event::Speaking { track, level } => MediaEvent::Speaking { track, level },
         media::Event::PeerEnded { peer, reason } => MediaEvent::PeerEnded { peer, reason },
-        media::Event::PeerConnected { .. } | media::Event::FirstPacketSent { .. } => return None,
+        media::Event::PeerConnected { .. }
+        | media::Event::FirstPacketSent { .. }
+        | media::Event::Explained { .. } => return None,
     })
 }

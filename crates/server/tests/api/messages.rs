@@ -47,6 +47,7 @@ rows! {
     ClientMessage::UpdateState(_) => "update_state", Needs::Seat, { "hand_raised": false };
     ClientMessage::SetSubscription { .. } => "set_subscription", Needs::Seat,
         { "track_id": "TR_0000000000001", "subscribed": true };
+    ClientMessage::SetViewport { .. } => "set_viewport", Needs::Seat, { "tracks": [] };
     ClientMessage::LiveStatus => "live_status", Needs::Seat, {};
     ClientMessage::Ping => "ping", Needs::Seat, {};
     ClientMessage::OpenLobby { .. } => "open_lobby", Needs::Moderating, { "key": "first" };

@@ -377,3 +377,23 @@ fn the_description_is_served_for_programs_and_for_people() {
     assert!(page.status == 200 && page.text.contains("/api/rooms/{room}/go-live"));
     assert!(page.head.contains("default-src 'none'"));
 }
+
+#[tokio::test]
+async fn what_somebody_is_sent_is_told_to_those_who_moderate() {
+    let server = Server::start("api_forwarding", NO_RATES);
+    let mut guest = server.connect().await;
+    let join = json!({ "type": "join", "token": Role::Guest.token() });
+    guest.send(join).await;
+    let joined = guest.receive_type("joined").await;
+    let id = joined["participant_id"].as_str().unwrap();
+    let ask = |id| {
+        let call = server.call(Route::Forwarding, &[ROOM, id]);
+        call.token(backend()).send()
+    };
+    let nothing = json!({ "estimate_bps": null, "tracks": [] });
+    assert_eq!(ask(id).ok(), nothing, "no media connection");
+    assert_eq!(
+        ask("PA_0000000000001").refusal(),
+        (404, "participant_not_found")
+    );
+}

@@ -85,7 +85,9 @@ fn row(route: Route) -> (Needs, Vec<&'static str>, Option<Value>) {
             vec![ROOM, SOMEBODY],
             Some(json!({ "name": "X" })),
         ),
-        Route::RemoveParticipant => (Needs::ToModerate, vec![ROOM, SOMEBODY], None),
+        Route::RemoveParticipant | Route::Forwarding => {
+            (Needs::ToModerate, vec![ROOM, SOMEBODY], None)
+        }
         Route::MuteTrack => (Needs::ToModerate, vec![ROOM, TRACK], None),
         Route::Ban | Route::Unban => (Needs::ToModerate, vec![ROOM, "troll"], None),
     }

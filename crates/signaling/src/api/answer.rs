@@ -136,6 +136,10 @@ impl Room {
                 let view = self.view(self.participant(seat));
                 Ok(ApiReply::Participant(Box::new(view)))
             }
+            ApiRequest::Forwarding { participant, .. } => {
+                let peer = self.participant(self.seat_of(participant)?).peer();
+                Ok(ApiReply::Receiver(peer.map(|peer| peer.id)))
+            }
             ApiRequest::MuteTrack { track, .. } => {
                 self.mute_from_outside(turn, track, &caller.identity)?;
                 Ok(ApiReply::Done)

@@ -25,5 +25,6 @@ mod speaking;
 mod store;
 mod subscribing;
 mod view;
+mod viewports;
 mod waiting;
 mod world;

@@ -57,6 +57,14 @@ impl MediaPlane {
                     "a track is received once"
                 );
             }
+            MediaEffect::SetViewport { peer, viewports } => {
+                let peer = self.peer(room, *peer);
+                assert!(!viewports.is_empty(), "something is said");
+                for viewport in viewports {
+                    let is_received = peer.subscriptions.contains(&viewport.track_id);
+                    assert!(is_received, "what is shown is received");
+                }
+            }
             MediaEffect::Unsubscribe { peer, track } => {
                 assert!(
                     self.peer(room, *peer).subscriptions.remove(track),

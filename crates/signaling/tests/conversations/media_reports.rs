@@ -182,6 +182,10 @@ fn a_report_of_what_is_gone_is_passed_over() {
             track,
             reason: "why".into(),
         },
+        MediaEvent::LayersWanted {
+            track,
+            layers: vec![],
+        },
         MediaEvent::Speaking {
             track,
             level: Some(3),

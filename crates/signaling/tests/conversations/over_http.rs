@@ -290,6 +290,13 @@ fn requests(world: &mut World) -> Vec<(&'static str, ApiRequest)> {
         ),
         (
             "lead",
+            ApiRequest::Forwarding {
+                room: class(),
+                participant,
+            },
+        ),
+        (
+            "lead",
             ApiRequest::RemoveParticipant {
                 room: class(),
                 participant,
@@ -359,4 +366,19 @@ fn d2_who_may_ask_for_what_is_decided_at_each_request() {
         request,
         ErrorCode::NotPermitted,
     );
+}
+
+#[test]
+fn whose_media_is_asked_about_is_told_with_their_peer_if_they_have_one() {
+    let mut world = World::new();
+    world.join("anna");
+    let participant = world.id("anna");
+    let ask = |world: &mut World| {
+        let room = class();
+        world.api_ok(&backend(), ApiRequest::Forwarding { room, participant })
+    };
+    assert_eq!(ask(&mut world), ApiReply::Receiver(None));
+    world.offer("anna", 1);
+    let peer = world.peer("anna");
+    assert_eq!(ask(&mut world), ApiReply::Receiver(Some(peer)));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use protocol::record::Write;
 use protocol::{
-    Identity, ParticipantId, Publish, Resume, RoomId, RoomName, RoomSettings, SessionId,
-    StateUpdate, Timestamp, TrackId, TrackSource,
+    Identity, LayerWanted, ParticipantId, Publish, Resume, RoomId, RoomName, RoomSettings,
+    SessionId, StateUpdate, Timestamp, TrackId, TrackSource, Viewport,
 };
 use signaling::{ApiRequest, Command, Effect, Limits, MediaEvent, Permissions, Request, RoomRef};
 
@@ -157,6 +157,17 @@ fn ask(seed: &mut Seed, world: &mut World, tab: &str, numbers: &mut BTreeMap<Str
         9 => drop(world.unpublish(tab, track)),
         10 => drop(world.mute(tab, track, muted)),
         11 => drop(world.ask(tab, Request::UpdateState(state(seed)))),
+        12 if muted => drop(world.ask(
+            tab,
+            Request::SetViewport {
+                viewports: vec![Viewport {
+                    track_id: track,
+                    width: 640,
+                    height: 360,
+                    visible: track.bits().is_multiple_of(2),
+                }],
+            },
+        )),
         12 | 13 => drop(world.ask(
             tab,
             Request::SetSubscription {
@@ -317,7 +328,12 @@ fn report(seed: &mut Seed, world: &mut World) {
             let track = *seed.of(&tracks);
             world.report(MediaEvent::PublicationRefused { track, reason });
         }
-        8.. if !tracks.is_empty() => {
+        8 if !tracks.is_empty() => {
+            let (track, wanted) = (*seed.of(&tracks), seed.once_in(2));
+            let layers = vec![LayerWanted { rid: None, wanted }];
+            world.report(MediaEvent::LayersWanted { track, layers });
+        }
+        9.. if !tracks.is_empty() => {
             let level =
                 (!seed.once_in(3)).then(|| u8::try_from(seed.below(100)).expect("below 100"));
             let track = *seed.of(&tracks);
@@ -406,7 +422,25 @@ fn whatever_happens_every_client_knows_the_room_as_it_is_and_nothing_is_left_at_
 fn chance_meets_every_way_in_which_a_session_ends_and_whatever_follows_from_it() {
     let mut reasons = BTreeSet::new();
     let mut told = BTreeSet::new();
-    for number in 0..60 {
+    let expected = ["Cancelled", "Empty", "Ended", "HostAbsent", "RoomDeleted"].map(str::to_owned);
+    let kinds = [
+        "presence",
+        "room_updated",
+        "waiting",
+        "waiting_list",
+        "unmute_asked",
+        "done",
+        "joined",
+        "resumed",
+        "goodbye",
+        "layers_wanted",
+    ];
+    for number in 0..300 {
+        // Some of it is rare: as many worlds as it takes.
+        let has_all = |told: &BTreeSet<String>| kinds.iter().all(|kind| told.contains(*kind));
+        if reasons.len() == expected.len() && has_all(&told) {
+            break;
+        }
         for effect in live_through(number, 1_000).transcript {
             match effect {
                 Effect::Write(Write::SessionChanged(session)) => {
@@ -424,19 +458,8 @@ fn chance_meets_every_way_in_which_a_session_ends_and_whatever_follows_from_it()
             }
         }
     }
-    let expected = ["Cancelled", "Empty", "Ended", "HostAbsent", "RoomDeleted"];
-    assert_eq!(reasons, expected.map(str::to_owned).into());
-    for kind in [
-        "presence",
-        "room_updated",
-        "waiting",
-        "waiting_list",
-        "unmute_asked",
-        "done",
-        "joined",
-        "resumed",
-        "goodbye",
-    ] {
+    assert_eq!(reasons, expected.into());
+    for kind in kinds {
         assert!(told.contains(kind), "{kind} was told to nobody");
     }
 }

@@ -324,7 +324,9 @@ impl World {
             }
             MediaEvent::PeerEnded { peer, .. } => self.media.forget_peer(*peer),
             MediaEvent::PublicationRefused { track, .. } => self.media.forget_track(*track),
-            MediaEvent::SectionsRequired { .. } | MediaEvent::Speaking { .. } => {}
+            MediaEvent::SectionsRequired { .. }
+            | MediaEvent::LayersWanted { .. }
+            | MediaEvent::Speaking { .. } => {}
         }
         self.handle(Command::Media(event))
     }

@@ -31,6 +31,7 @@ impl World {
                 track_id: track,
                 subscribed,
             } => Request::SetSubscription { track, subscribed },
+            ClientMessage::SetViewport { tracks: viewports } => Request::SetViewport { viewports },
             ClientMessage::LiveStatus => Request::LiveStatus,
             ClientMessage::Leave => Request::Leave,
             ClientMessage::OpenLobby { key } => Request::OpenLobby(self.start_of(key)),

@@ -2,7 +2,8 @@
 //! decide; here they are only asked, checked and recorded.
 
 use protocol::{
-    ClientMessage, ConnectionId, ErrorCode, ParticipantId, PeerId, RoomId, ServerMessage, SessionId,
+    ClientMessage, ConnectionId, ErrorCode, LayerWanted, ParticipantId, PeerId, RoomId,
+    ServerMessage, SessionId,
 };
 use signaling::{Command, Fresh, Join, MediaEvent, Recorded};
 
@@ -288,7 +289,14 @@ impl World {
                 audio: 1,
                 video: 0,
             },
-            (3.., _, Some(track)) => MediaEvent::Speaking {
+            (3, _, Some(track)) => MediaEvent::LayersWanted {
+                track: *track,
+                layers: vec![LayerWanted {
+                    rid: None,
+                    wanted: self.seed.once_in(2),
+                }],
+            },
+            (4.., _, Some(track)) => MediaEvent::Speaking {
                 track: *track,
                 level: self.seed.once_in(2).then_some(30),
             },

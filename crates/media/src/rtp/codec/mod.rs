@@ -4,6 +4,7 @@ pub(crate) mod av1;
 pub(crate) mod dependency;
 pub(crate) mod frame;
 pub(crate) mod h264;
+pub(crate) mod picture_size;
 pub(crate) mod red;
 pub(crate) mod vp8;
 pub(crate) mod vp9;

@@ -25,6 +25,7 @@ macro_rules! with_routes {
             ListParticipants GET "/api/rooms/{room}/participants" Bearer participants::list;
             UpdateParticipant PATCH "/api/rooms/{room}/participants/{participant}" Bearer participants::update;
             RemoveParticipant DELETE "/api/rooms/{room}/participants/{participant}" Bearer participants::remove;
+            Forwarding GET "/api/rooms/{room}/participants/{participant}/forwarding" Bearer forwarding::get;
             MuteTrack POST "/api/rooms/{room}/tracks/{track}/mute" Bearer participants::mute;
             ListBans GET "/api/rooms/{room}/bans" Bearer bans::list;
             Ban PUT "/api/rooms/{room}/bans/{identity}" Bearer bans::ban;

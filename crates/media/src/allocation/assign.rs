@@ -1,0 +1,207 @@
+//! From the engine's state to figures, and from allotments back to it: subscriptions get their layers, and
+//! publishers are told which of them are watched. It weighs nothing.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use protocol::{LayerWanted, TrackKind, Viewport};
+use slab::Slab;
+
+use super::{Allotment, Demand, LayerFigures, MAX_LAYERS, Reason, Shown, Size, sizes, wanted_bps};
+use crate::event::Event;
+use crate::inbound::{Track, track::Subscriber};
+use crate::outbound::OutboundTrack;
+use crate::overload::Cut;
+use crate::peer::Peer;
+
+/// A viewer who is new says how large it shows a track within this time; until then it makes do with what is
+/// being sent, lest each newcomer start every encoder in the room.
+const NEW: Duration = Duration::from_secs(1);
+
+/// Give each subscription of a peer its layer, if it is time to look.
+pub(crate) fn assign(now: Instant, place: usize, peer: &mut Peer, tracks: &mut Slab<Track>) {
+    let estimate = estimate(peer);
+    if !peer.allocator.is_due(now, estimate) {
+        return;
+    }
+    let demand = |outbound: &OutboundTrack| demand(now, outbound, &tracks[outbound.track]);
+    let demands: Vec<Demand> = peer.outbound.iter().map(demand).collect();
+    peer.bandwidth.set_wanted_bps(wanted_bps(&demands));
+    let allotments = peer.allocator.allocate(now, estimate, &demands);
+    for (index, (outbound, allotment)) in peer.outbound.iter_mut().zip(allotments).enumerate() {
+        let subscriber = Subscriber {
+            peer: place,
+            ssrc: outbound.ssrc,
+            outbound: index,
+        };
+        let track = &mut tracks[outbound.track];
+        take(subscriber, outbound, track, allotment);
+    }
+}
+
+/// What may be sent to a peer, in bits per second.
+pub(crate) fn estimate(peer: &Peer) -> Option<u64> {
+    peer.bandwidth.estimate_bps()
+}
+
+fn demand(now: Instant, outbound: &OutboundTrack, track: &Track) -> Demand {
+    Demand {
+        is_muted: track.muted,
+        is_speaking: track.is_speaking,
+        is_cut: outbound.cut != Cut::Nothing,
+        shown: match track.kind {
+            // Sound is heard, however large its tile is.
+            TrackKind::Audio => Shown::Unknown,
+            TrackKind::Video => shown(outbound.viewport),
+        },
+        count: track.layers.len().min(MAX_LAYERS),
+        layers: figures(now, track),
+        held: outbound.allotment,
+    }
+}
+
+fn shown(viewport: Option<Viewport>) -> Shown {
+    match viewport {
+        None => Shown::Unknown,
+        Some(Viewport {
+            width,
+            height,
+            visible: true,
+            ..
+        }) if width > 0 && height > 0 => Shown::At(Size { width, height }),
+        Some(_) => Shown::Hidden,
+    }
+}
+
+/// What is known of a track's layers.
+pub(super) fn figures(now: Instant, track: &Track) -> [LayerFigures; MAX_LAYERS] {
+    let mut known = [None; MAX_LAYERS];
+    let mut figures = [LayerFigures::default(); MAX_LAYERS];
+    for (known, layer) in known.iter_mut().zip(&track.layers) {
+        *known = layer.size;
+    }
+    let count = track.layers.len().min(MAX_LAYERS);
+    let sizes = sizes(&known[..count]);
+    for ((figures, layer), size) in figures.iter_mut().zip(&track.layers).zip(sizes) {
+        *figures = LayerFigures {
+            is_active: layer.is_active(now),
+            bitrate: layer.bitrate.bits_per_second().unwrap_or(match track.kind {
+                TrackKind::Audio => 0,
+                TrackKind::Video => size.usual_bitrate(),
+            }),
+            size,
+        };
+    }
+    figures
+}
+
+fn take(
+    subscriber: Subscriber,
+    outbound: &mut OutboundTrack,
+    track: &mut Track,
+    allotment: Allotment,
+) {
+    let before = std::mem::replace(&mut outbound.allotment, allotment);
+    if outbound.selector.target() != allotment.target {
+        outbound.selector.set_target(allotment.target);
+    }
+    if before.desired != allotment.desired {
+        track.watched.is_dirty = true;
+    }
+    let (was_hidden, is_hidden) = (
+        before.reason == Reason::Hidden,
+        allotment.reason == Reason::Hidden,
+    );
+    // What is not seen costs nothing, not even the question whether it is seen.
+    if is_hidden && !was_hidden {
+        track.subscribers.retain(|of| of.peer != subscriber.peer);
+    } else if was_hidden && !is_hidden {
+        track.subscribers.push(subscriber);
+    }
+}
+
+/// What the tracks of a publisher have in common, and which of their layers come: those who receive them are
+/// to look again when that changes.
+pub(crate) fn note_publisher(
+    now: Instant,
+    place: usize,
+    peers: &mut Slab<Peer>,
+    tracks: &mut Slab<Track>,
+) {
+    let published = &peers[place].tracks;
+    let is_speaking = published.iter().any(|of| tracks[*of].speech.is_speaking());
+    let mut changed = Vec::new();
+    for &index in published {
+        let track = &mut tracks[index];
+        track.is_speaking = is_speaking;
+        let layers = track.layers.iter().take(MAX_LAYERS).enumerate();
+        let activity = layers.fold(None, |bits: Option<u8>, (number, layer)| {
+            Some(bits.unwrap_or(0) | u8::from(layer.is_active(now)) << number)
+        });
+        if std::mem::replace(&mut track.activity, activity) != activity {
+            changed.push(index);
+        }
+    }
+    for index in changed {
+        for receiver in &tracks[index].wanted_by {
+            peers[*receiver].allocator.is_dirty = true;
+        }
+    }
+}
+
+/// Tell a publisher which layers of its videos are watched, where that has changed.
+pub(crate) fn tell_publisher(
+    now: Instant,
+    place: usize,
+    peers: &Slab<Peer>,
+    tracks: &mut Slab<Track>,
+    events: &mut VecDeque<Event>,
+) {
+    for &index in &peers[place].tracks {
+        let track = &mut tracks[index];
+        let count = track.layers.len();
+        let is_concerned = track.kind == TrackKind::Video && count > 0 && !track.muted;
+        if !is_concerned || !track.watched.is_due(now) {
+            continue;
+        }
+        let watched = watched(now, index, track, peers);
+        if let Some(told) = track.watched.update(now, watched, count) {
+            let layers = track.layers.iter().enumerate();
+            let layers = layers.map(|(number, layer)| LayerWanted {
+                rid: layer.rid.clone(),
+                wanted: number < told,
+            });
+            events.push_back(Event::LayersWanted {
+                track: track.id,
+                layers: layers.collect(),
+            });
+        }
+    }
+}
+
+/// How many layers of a track, from the lowest, somebody watches or will.
+fn watched(now: Instant, index: usize, track: &Track, peers: &Slab<Peer>) -> usize {
+    let count = track.layers.len();
+    // Which of them the viewers on other workers watch is not known here.
+    if !track.relays.is_empty() {
+        return count;
+    }
+    let sent = match track.watched.told(count) {
+        0 => count,
+        sent => sent,
+    };
+    let wish = |receiver: &usize| {
+        let mut outbound = peers[*receiver].outbound.iter();
+        match outbound.find(|outbound| outbound.track == index) {
+            Some(outbound) if !is_new(now, outbound) => {
+                outbound.allotment.desired.map_or(0, |desired| desired + 1)
+            }
+            _ => sent,
+        }
+    };
+    track.wanted_by.iter().map(wish).max().unwrap_or(0)
+}
+
+fn is_new(now: Instant, outbound: &OutboundTrack) -> bool {
+    outbound.viewport.is_none() && now.saturating_duration_since(outbound.bound_at) < NEW
+}

@@ -1,0 +1,169 @@
+//! What viewers show, and which layers publishers are told to send for it.
+
+use protocol::{LayerWanted, Viewport};
+
+use super::*;
+use crate::{Forwarding, Reason};
+
+const SIMULCAST: &str =
+    include_str!("../../../tests/sdp_fixtures/chromium-156-simulcast-publish.sdp");
+const SIMULCAST_MID: &str = "8";
+const NOTHING: [usize; 0] = [];
+
+/// Alice publishes three layers, and Bob has a section for them.
+fn simulcast() -> Conversation {
+    let mut talk = Conversation::with_peers();
+    talk.tell(Command::Publish {
+        peer: ALICE,
+        track: CAMERA,
+        mid: SIMULCAST_MID.into(),
+        kind: TrackKind::Video,
+        muted: false,
+    });
+    talk.offer(ALICE, SIMULCAST);
+    talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    talk.offer(BOB, RECEIVING);
+    talk
+}
+
+fn show(talk: &mut Conversation, width: u16, height: u16, visible: bool) -> Vec<Event> {
+    let viewport = Viewport {
+        track_id: CAMERA,
+        width,
+        height,
+        visible,
+    };
+    talk.tell(Command::SetViewport {
+        peer: BOB,
+        viewports: vec![viewport],
+    })
+}
+
+/// How many layers each report wants, in so many seconds, tick by tick.
+fn wanted(talk: &mut Conversation, seconds: u64) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for _ in 0..seconds * TICKS as u64 {
+        talk.pass(TICK);
+        for event in talk.events() {
+            let Event::LayersWanted { track, layers } = event else {
+                continue;
+            };
+            assert_eq!(track, CAMERA);
+            let rids = layers.iter().map(|layer| layer.rid.as_deref());
+            assert!(rids.eq(["q", "h", "f"].map(Some)), "{layers:?}");
+            let is_wanted = |layer: &&LayerWanted| layer.wanted;
+            let count = layers.iter().take_while(is_wanted).count();
+            assert_eq!(count, layers.iter().filter(is_wanted).count());
+            counts.push(count);
+        }
+    }
+    counts
+}
+
+fn forwarding(talk: &mut Conversation) -> Forwarding {
+    let explain = Command::Explain {
+        request: 7,
+        peer: BOB,
+    };
+    match talk.tell(explain).pop() {
+        Some(Event::Explained {
+            request: 7,
+            forwarding: Some(forwarding),
+        }) => forwarding,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_publisher_is_asked_for_as_much_as_somebody_shows() {
+    let mut talk = simulcast();
+    assert_eq!(wanted(&mut talk, 3), NOTHING, "all of it, as before");
+    show(&mut talk, 160, 90, true);
+    assert_eq!(wanted(&mut talk, 3), [1]);
+    show(&mut talk, 600, 340, true);
+    assert_eq!(wanted(&mut talk, 1), [2], "at once");
+    show(&mut talk, 2_000, 1_100, true);
+    assert_eq!(wanted(&mut talk, 1), [3]);
+}
+
+#[test]
+fn a_publisher_is_asked_for_a_picture_as_soon_as_somebody_may_want_it() {
+    let mut talk = simulcast();
+    show(&mut talk, 0, 0, true);
+    assert_eq!(wanted(&mut talk, 3), [0]);
+    talk.tell(Command::Unsubscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    assert_eq!(wanted(&mut talk, 3), NOTHING);
+    talk.tell(Command::Subscribe {
+        peer: BOB,
+        track: CAMERA,
+    });
+    assert_eq!(wanted(&mut talk, 1), [3], "before there is a section");
+}
+
+#[test]
+fn a_publisher_whom_nobody_watches_is_asked_for_nothing() {
+    let mut talk = simulcast();
+    talk.tell(Command::ClosePeer { peer: BOB });
+    assert_eq!(wanted(&mut talk, 5), [0]);
+}
+
+#[test]
+fn a_muted_track_is_left_as_it_is() {
+    let mut talk = simulcast();
+    talk.tell(Command::SetMuted {
+        track: CAMERA,
+        muted: true,
+    });
+    assert_eq!(
+        wanted(&mut talk, 4),
+        NOTHING,
+        "its owner sends nothing of it"
+    );
+    assert_eq!(forwarding(&mut talk).tracks[0].reason, Reason::Muted);
+}
+
+#[test]
+fn whoever_looks_away_and_back_gets_the_picture_again() {
+    let mut talk = simulcast();
+    let layers = |talk: &mut Conversation| {
+        let track = &forwarding(talk).tracks[0];
+        (track.target, track.reason)
+    };
+    assert_eq!(layers(&mut talk), (Some(2), Reason::LayerIdle));
+    show(&mut talk, 640, 360, false);
+    assert_eq!(layers(&mut talk), (None, Reason::Hidden));
+    show(&mut talk, 640, 360, true);
+    assert_eq!(layers(&mut talk), (Some(1), Reason::LayerIdle));
+}
+
+#[test]
+fn what_is_told_of_others_tracks_and_by_strangers_is_passed_over() {
+    let mut talk = simulcast();
+    let viewport = Viewport {
+        track_id: TrackId::from_bits(99),
+        width: 1,
+        height: 1,
+        visible: false,
+    };
+    for (peer, stale) in [(BOB, 0), (PeerId::from_bits(99), 1)] {
+        let viewports = vec![viewport];
+        talk.tell(Command::SetViewport { peer, viewports });
+        assert_eq!(talk.dropped(DropReason::StaleCommand), stale);
+    }
+    let peer = PeerId::from_bits(99);
+    let nobody = talk.tell(Command::Explain { request: 3, peer });
+    let forwarding = None;
+    assert_eq!(
+        nobody,
+        [Event::Explained {
+            request: 3,
+            forwarding
+        }]
+    );
+}

@@ -1,0 +1,125 @@
+// What is shown is what is sent: small tiles get small layers, what nobody sees costs nothing, and a camera that
+// nobody watches is not encoded.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchChromium, openPage, status, tile, until } from "./support/browser.js";
+import { startServer } from "./support/server.js";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** @type {import("./support/server.js").Server} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  server = await startServer();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** A camera that is large enough for three layers, and not too much for two cores. */
+const LARGE_CAMERA = `{
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wanted) =>
+    ask(wanted?.video ? { ...wanted, video: { width: 1280, height: 720, frameRate: 15 } } : wanted);
+}`;
+
+/** @param {string} name @param {string} room */
+async function person(name, room) {
+  const page = await openPage(browser, server, { name, room, scripts: [LARGE_CAMERA], fullCamera: true });
+  await status(page, "connected");
+  return page;
+}
+
+/** @param {Page} page @param {string} type */
+const video = (page, type) =>
+  page.evaluate(async (type) => {
+    const connection = /** @type {any} */ (window).connections.at(-1);
+    const reports = [...(await connection.getStats()).values()];
+    return reports.filter((/** @type {any} */ report) => report.type === type && report.kind === "video");
+  }, type);
+
+/** The layers that a page's encoder works on, lowest first. @param {Page} page */
+const encoded = async (page) =>
+  (await video(page, "outbound-rtp"))
+    .filter((report) => report.active)
+    .map((report) => report.rid)
+    .sort((a, b) => "qhf".indexOf(a) - "qhf".indexOf(b))
+    .join("");
+
+/** @param {Page} page */
+const width = async (page) => (await video(page, "inbound-rtp"))[0]?.frameWidth ?? 0;
+/** @param {Page} page */
+const bytes = async (page) => (await video(page, "inbound-rtp"))[0]?.bytesReceived ?? 0;
+
+/** Show somebody's tile in this size. @param {Page} page @param {string} name @param {number} width */
+const resize = (page, name, width) =>
+  tile(page, name).evaluate((element, width) => {
+    element.style.cssText = `width: ${width}px; height: ${(width * 9) / 16}px; flex: none`;
+  }, width);
+
+/** The page goes to the background, or comes back. @param {Page} page @param {boolean} hidden */
+const hide = (page, hidden) =>
+  page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+
+/** Nothing of a picture comes any more. @param {Page} page */
+const untilSilent = async (page) => {
+  let last = -1;
+  await until("no more video comes", async () => {
+    const before = await bytes(page);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    last = (await bytes(page)) - before;
+    return last;
+  }, (more) => more === 0);
+};
+
+test("a tile gets the layer that fills it, and the camera sends none that is larger than any tile", async () => {
+  const ann = await person("Ann", "sizes");
+  const bob = await person("Bob", "sizes");
+  await resize(bob, "Ann", 240);
+  await until("Bob sees a small picture", () => width(bob), (now) => now === 320);
+  await until("Ann encodes the smallest", () => encoded(ann), (now) => now === "q");
+  await resize(bob, "Ann", 600);
+  await until("Bob sees a larger picture", () => width(bob), (now) => now === 640);
+  await until("Ann encodes two", () => encoded(ann), (now) => now === "qh");
+  await resize(bob, "Ann", 1_200);
+  await until("Bob sees the largest picture", () => width(bob), (now) => now === 1_280);
+  await ann.context().close();
+  await bob.context().close();
+});
+
+test("what cannot be seen is not sent, and not encoded if nobody else sees it", async () => {
+  const ann = await person("Ann", "seen");
+  const bob = await person("Bob", "seen");
+  const frames = async () => (await video(bob, "inbound-rtp"))[0]?.framesDecoded ?? 0;
+  const moves = async () => {
+    const before = await frames();
+    await until("Ann's picture moves", frames, (now) => now > before + 5);
+  };
+  await moves();
+  await hide(bob, true);
+  await untilSilent(bob);
+  await until("Ann encodes nothing", () => encoded(ann), (now) => now === "");
+  await hide(bob, false);
+  await moves();
+  // Out of sight on the page itself.
+  await tile(bob, "Ann").evaluate((element) => (element.style.display = "none"));
+  await untilSilent(bob);
+  await tile(bob, "Ann").evaluate((element) => (element.style.display = ""));
+  await moves();
+  await bob.context().close();
+  await until("Ann encodes nothing for nobody", () => encoded(ann), (now) => now === "");
+  const cleo = await person("Cleo", "seen");
+  await until("Cleo sees Ann", () => width(cleo), (now) => now > 0);
+  assert.notEqual(await encoded(ann), "");
+  await ann.context().close();
+  await cleo.context().close();
+});
