@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 use protocol::{PeerId, TrackId};
 use slab::Slab;
 
-use crate::allocation::assign;
-use crate::delivery::Desk;
 use crate::demux::{self, AddressBook};
 use crate::feedback::FeedbackDesk;
 use crate::inbound::track::Publisher;
@@ -23,11 +21,12 @@ use crate::rtp::packet::is_rtcp;
 use crate::statistics::{DropReason, PathStatistics, Statistics};
 use crate::transport::{self, DatagramKind, Identity, Outbox, Path, Transport, TransportEvent};
 use crate::turn::Turn;
-use crate::upkeep;
 use crate::{Command, Config, Event, Transmit};
 
 mod commands;
 mod data;
+mod due;
+mod ending;
 mod invariants;
 mod pace;
 mod relay;
@@ -185,12 +184,6 @@ impl Engine {
         }
     }
 
-    fn end_after_panic(&mut self, now: Instant, place: usize) {
-        tracing::error!(place, "a panic while serving a peer; the peer is ended");
-        self.statistics.drop_for(DropReason::Panic);
-        self.end_peer(now, place, Some("a fault of the server"));
-    }
-
     fn mark_dirty(&mut self, place: usize) {
         let peer = &mut self.peers[place];
         if !peer.is_dirty {
@@ -271,56 +264,6 @@ impl Engine {
         }
     }
 
-    /// New subscriptions of a peer: a layer for each, and a fresh key frame for when it can take pictures.
-    fn prepare_pictures(&mut self, now: Instant, place: usize) {
-        assign::note_publisher(now, place, &mut self.peers, &mut self.tracks);
-        let peer = &mut self.peers[place];
-        peer.allocator.is_dirty = true;
-        assign::assign(now, place, peer, &mut self.tracks);
-        upkeep::prepare_pictures(now, peer, &mut self.tracks);
-        self.ask_for_key_frames(now, place);
-    }
-
-    /// A new subscriber does not wait for the next tick: each of its milliseconds is one without a picture.
-    fn ask_for_key_frames(&mut self, now: Instant, place: usize) {
-        let outbound = self.peers[place].outbound.iter();
-        let tracks: Vec<usize> = outbound.map(|outbound| outbound.track).collect();
-        let mut publishers = Vec::new();
-        for track in tracks {
-            match self.tracks[track].publisher {
-                Publisher::Here(publisher) => publishers.push(publisher),
-                Publisher::Elsewhere(_) => relay::look_after(self, now, track),
-            }
-        }
-        publishers.sort_unstable();
-        publishers.dedup();
-        for publisher in publishers {
-            self.look_after_publisher(now, publisher);
-        }
-    }
-
-    /// What is due of a track, wherever its publisher is.
-    fn look_after_track(&mut self, now: Instant, index: usize) {
-        match self.tracks[index].publisher {
-            Publisher::Here(place) => self.look_after_publisher(now, place),
-            Publisher::Elsewhere(_) => relay::look_after(self, now, index),
-        }
-    }
-
-    fn look_after_publisher(&mut self, now: Instant, place: usize) {
-        let peer = &mut self.peers[place];
-        upkeep::serve_publisher(
-            now,
-            peer,
-            &mut self.tracks,
-            &mut self.statistics,
-            &mut self.events,
-        );
-        if peer.transport.has_output() {
-            self.mark_dirty(place);
-        }
-    }
-
     fn handle_media(
         &mut self,
         now: Instant,
@@ -377,144 +320,6 @@ impl Engine {
     /// Do what a command asks.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         commands::handle(self, now, command);
-    }
-
-    /// Do what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if self.next_pace.is_some_and(|due| due <= now) {
-            self.pace(now);
-        }
-        if now < self.next_tick {
-            return;
-        }
-        // After a long turn one tick makes up for all that were missed.
-        self.next_tick = now + TICK;
-        self.ticks = self.ticks.wrapping_add(1);
-        for place in 0..self.peers.capacity() {
-            let Some(peer) = self.peers.get(place) else {
-                continue;
-            };
-            let is_its_turn = (self.ticks.wrapping_add(place)).is_multiple_of(TICKS_OF_REST);
-            let is_due = is_its_turn
-                || !peer.is_at_rest(&self.tracks)
-                || overdue(now, peer, &self.config).is_some();
-            if is_due {
-                self.serve(now, place, |engine| engine.look_after(now, place));
-            }
-        }
-        relay::look_after_all(self, now);
-        // Who came since is to do without as the others are.
-        if self.shed_percent > 0 && self.ticks.is_multiple_of(TICKS) {
-            self.shed();
-        }
-    }
-
-    fn look_after(&mut self, now: Instant, place: usize) {
-        // A peer may have ended since the list was made.
-        let Some(peer) = self.peers.get_mut(place) else {
-            return;
-        };
-        if let Some(reason) = overdue(now, peer, &self.config) {
-            return self.end_peer(now, place, Some(reason));
-        }
-        if peer.transport.wants_timeouts()
-            && let Some(event) = peer.transport.handle_timeout(now)
-        {
-            self.handle_transport_event(now, place, event);
-        }
-        let Some(peer) = self.peers.get_mut(place) else {
-            return;
-        };
-        assign::assign(now, place, peer, &mut self.tracks);
-        let mut desk = Desk {
-            now,
-            statistics: &mut self.statistics,
-            events: &mut self.events,
-        };
-        desk.replay(peer, &self.tracks);
-        desk.release(peer, &self.tracks);
-        upkeep::want_key_frames(peer, &mut self.tracks);
-        let is_waiting = peer.is_waiting();
-        if is_waiting {
-            self.mark_paced(now, place);
-        }
-        let Some(peer) = self.peers.get_mut(place) else {
-            return;
-        };
-        if (self.ticks.wrapping_add(place)).is_multiple_of(TICKS) {
-            upkeep::report(now, peer, &mut self.tracks);
-        }
-        if !peer.tracks.is_empty() {
-            assign::note_publisher(now, place, &mut self.peers, &mut self.tracks);
-            assign::tell_publisher(now, place, &self.peers, &mut self.tracks, &mut self.events);
-            self.look_after_publisher(now, place);
-        }
-    }
-
-    /// End a peer: its tracks, its subscriptions, its addresses. With a reason it is reported.
-    fn end_peer(&mut self, now: Instant, place: usize, reason: Option<&str>) {
-        let Some(mut peer) = self.peers.try_remove(place) else {
-            return;
-        };
-        peer.transport.close(now);
-        if let Some(path) = peer.transport.ice.path() {
-            self.farewells.push((path, peer.transport.take_outbox()));
-        }
-        for address in peer.addresses() {
-            self.addresses.remove(address, place);
-        }
-        self.peer_places.remove(&peer.id);
-        if let Some(group) = self.data_groups.get_mut(&peer.data_group) {
-            group.retain(|other| *other != place);
-            if group.is_empty() {
-                self.data_groups.remove(&peer.data_group);
-            }
-        }
-        self.dirty.retain(|dirty| *dirty != place);
-        for (_, track) in &mut self.tracks {
-            track
-                .subscribers
-                .retain(|subscriber| subscriber.peer != place);
-            track.wanted_by.retain(|wanted| *wanted != place);
-        }
-        for track in peer.tracks {
-            self.end_track(track);
-        }
-        if let Some(reason) = reason {
-            self.events.push_back(Event::PeerEnded {
-                peer: peer.id,
-                reason: reason.to_owned(),
-            });
-        }
-    }
-
-    /// Forget a track, and every subscription to it. The publisher's own list is the caller's to mend.
-    fn end_track(&mut self, index: usize) {
-        let Some(track) = self.tracks.try_remove(index) else {
-            return;
-        };
-        self.track_places.remove(&track.id);
-        if let Some(voice) = track.voice
-            && let Some(room) = self.loudest.get_mut(&voice.room)
-        {
-            room.remove(voice.key);
-            if room.is_empty() {
-                self.loudest.remove(&voice.room);
-            }
-        }
-        for place in track.wanted_by {
-            let Some(peer) = self.peers.get_mut(place) else {
-                continue;
-            };
-            peer.retain_outbound(|outbound| outbound.track != index);
-            peer.unbound.retain(|unbound| *unbound != index);
-        }
-    }
-
-    /// When `handle_timeout` is next due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let tick = (!self.peers.is_empty()).then_some(self.next_tick)?;
-        Some(self.next_pace.map_or(tick, |pace| pace.min(tick)))
     }
 
     /// What has happened since. To be drained when all commands of a turn are given: only then are missing
@@ -605,21 +410,7 @@ impl Engine {
             ..self.statistics
         }
     }
-}
 
-/// Why a peer's time is over, if it is.
-fn overdue(now: Instant, peer: &Peer, config: &Config) -> Option<&'static str> {
-    let limits = &config.limits;
-    let first_offer = peer.first_offer?;
-    if !peer.transport.is_connected() {
-        let waited = now.saturating_duration_since(first_offer);
-        return (waited > limits.connect_time).then_some("ICE and DTLS were not done in time");
-    }
-    let silent = now.saturating_duration_since(peer.transport.ice.last_consent());
-    (silent > limits.consent_time).then_some("nothing was heard from the client")
-}
-
-impl Engine {
     /// A transport for a new peer at this place.
     fn transport(&self, now: Instant, place: usize) -> Transport {
         let credentials = demux::credentials(self.config.worker, place, self.identity.random());

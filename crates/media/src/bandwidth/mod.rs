@@ -11,8 +11,6 @@ mod history;
 mod loss;
 mod pacer;
 mod probe;
-#[cfg(test)]
-mod simulation;
 mod throughput;
 
 use std::time::{Duration, Instant};

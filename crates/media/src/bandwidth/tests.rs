@@ -1,5 +1,7 @@
 //! A peer that says nothing, one that speaks of itself, and one that lies.
 
+mod simulation;
+
 use super::*;
 use crate::inbound::ArrivalRecorder;
 use crate::rtp::seeded::Seeded;
