@@ -189,7 +189,7 @@ impl Flow {
     }
 
     fn pace(&mut self, flow: usize, now_us: u64, now: Instant, out: &mut Vec<Sent>) {
-        if now_us < self.next_pace_us && !self.waiting.back().is_some_and(|(at, _)| *at == now_us) {
+        if now_us < self.next_pace_us && self.waiting.back().is_none_or(|(at, _)| *at != now_us) {
             return;
         }
         self.next_pace_us = now_us + PACE.as_micros() as u64;
