@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launchChromium, openPage, seesAndHears, status, until } from "./support/browser.js";
+import { launchChromium, openPage, seesAndHears, status, tile, until } from "./support/browser.js";
 import { startServer } from "./support/server.js";
 
 /** @type {import("./support/server.js").Server} */
@@ -47,22 +47,26 @@ const statistics = (page, type) =>
     return [...(await connection.getStats()).values()].filter((/** @type {any} */ report) => report.type === type);
   }, type);
 
-test("of three simulcast layers the viewer gets the largest, and decodes it without a break", async () => {
+test("of three simulcast layers a viewer with a large tile gets the largest, and decodes it without a break", async () => {
   const ann = await openPage(browser, server, { name: "Ann", room: "layers", scripts: [connection(true)], fullCamera: true });
   await status(ann, "connected");
   const bob = await openPage(browser, server, { name: "Bob", room: "layers", scripts: [connection(false)] });
   await status(bob, "connected");
+  await tile(bob, "Ann").evaluate((element) => (element.style.cssText = "width: 1280px; height: 720px; flex: none"));
   const layers = await until("Ann sends three layers", async () => {
     const sent = (await statistics(ann, "outbound-rtp")).filter((report) => report.kind === "video");
     return sent.length === 3 && sent.every((report) => report.frameWidth > 0) && sent;
   });
   assert.deepEqual(new Set(layers.map((report) => report.rid)), new Set(["q", "h", "f"]));
   const video = async () => (await statistics(bob, "inbound-rtp")).find((report) => report.kind === "video");
-  const largest = Math.max(...layers.map((report) => report.frameWidth));
-  const seen = await until("Bob sees the largest", async () => {
-    const report = await video();
-    return report?.frameWidth === largest && report;
-  });
+  // A browser that is short of time makes its pictures smaller: what it sends now counts.
+  const largest = async () => Math.max(...(await statistics(ann, "outbound-rtp")).map((report) => report.frameWidth ?? 0));
+  await until(
+    "Bob sees the largest",
+    async () => ({ sent: await largest(), seen: (await video())?.frameWidth }),
+    ({ sent, seen }) => seen === sent,
+  );
+  const seen = await video();
   const later = await until("the picture moves on", async () => {
     const report = await video();
     return report.framesDecoded > seen.framesDecoded + 30 && report;

@@ -63,6 +63,28 @@ const resize = (page, name, width) =>
     element.style.cssText = `width: ${width}px; height: ${(width * 9) / 16}px; flex: none`;
   }, width);
 
+/** What a page's sender of video may encode, as the page was told. @param {Page} page */
+const allowed = (page) =>
+  page.evaluate(() => {
+    const connection = /** @type {RTCPeerConnection} */ (/** @type {any} */ (window).connections.at(-1));
+    const sender = connection.getSenders().find(({ track }) => track?.kind === "video");
+    return (sender?.getParameters().encodings ?? []).flatMap(({ rid, active }) => (active ? [rid] : [])).join("");
+  });
+
+/**
+ * How long it takes, from showing somebody's tile again, until the page has a picture of it.
+ * @param {Page} page @param {string} name
+ */
+const untilPicture = (page, name) =>
+  page.evaluate(async (name) => {
+    const video = /** @type {HTMLVideoElement} */ (document.querySelector(`[data-testid=tile][data-name="${name}"] video`));
+    const start = performance.now();
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => false });
+    document.dispatchEvent(new Event("visibilitychange"));
+    await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    return performance.now() - start;
+  }, name);
+
 /** The page goes to the background, or comes back. @param {Page} page @param {boolean} hidden */
 const hide = (page, hidden) =>
   page.evaluate((hidden) => {
@@ -96,7 +118,7 @@ test("a tile gets the layer that fills it, and the camera sends none that is lar
   await bob.context().close();
 });
 
-test("what cannot be seen is not sent, and not encoded if nobody else sees it", async () => {
+test("what cannot be seen is not sent, and not encoded if nobody else sees it", async (t) => {
   const ann = await person("Ann", "seen");
   const bob = await person("Bob", "seen");
   const frames = async () => (await video(bob, "inbound-rtp"))[0]?.framesDecoded ?? 0;
@@ -108,8 +130,13 @@ test("what cannot be seen is not sent, and not encoded if nobody else sees it", 
   await hide(bob, true);
   await untilSilent(bob);
   await until("Ann encodes nothing", () => encoded(ann), (now) => now === "");
-  await hide(bob, false);
+  assert.equal(await allowed(ann), "");
+  const waited = await untilPicture(bob, "Ann");
+  t.diagnostic(`a camera that was not encoded is seen ${Math.round(waited)} ms after it is wanted again`);
+  // A second is promised; what eight busy browsers on two cores are late by is not meant.
+  assert.ok(waited < 10_000, `${waited} ms`);
   await moves();
+  assert.notEqual(await allowed(ann), "");
   // Out of sight on the page itself.
   await tile(bob, "Ann").evaluate((element) => (element.style.display = "none"));
   await untilSilent(bob);
