@@ -14,11 +14,9 @@ fn through(relay: &Relay, mut options: ParticipantOptions) -> ParticipantOptions
     options
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_packet_is_sent_again() {
-    let server = Server::start().await;
+/// A publisher of pictures alone, for nobody asks for lost sound again, and a viewer, each behind a relay of its own.
+async fn apart(server: &Server) -> (Relay, Participant, Relay, Participant) {
     let (publishers, viewers) = (Relay::start().await.unwrap(), Relay::start().await.unwrap());
-    // Pictures alone: nobody asks for lost sound again.
     let options = server.options("room", "publisher").publishing(CAMERA);
     let publisher = Participant::join(through(&publishers, options))
         .await
@@ -26,6 +24,13 @@ async fn a_lost_packet_is_sent_again() {
     let viewer = Participant::join(through(&viewers, server.options("room", "viewer")))
         .await
         .unwrap();
+    (publishers, publisher, viewers, viewer)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_packet_is_sent_again() {
+    let server = Server::start().await;
+    let (publishers, publisher, viewers, viewer) = apart(&server).await;
     let pictures = publication(&publisher, TrackKind::Video);
     more_packets(&viewer, pictures.id, 30).await;
 
@@ -64,14 +69,7 @@ async fn a_lost_packet_is_sent_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_missing_for_long_where_both_legs_lose_a_twentieth_and_reorder() {
     let server = Server::start().await;
-    let (publishers, viewers) = (Relay::start().await.unwrap(), Relay::start().await.unwrap());
-    let options = server.options("room", "publisher").publishing(CAMERA);
-    let publisher = Participant::join(through(&publishers, options))
-        .await
-        .unwrap();
-    let viewer = Participant::join(through(&viewers, server.options("room", "viewer")))
-        .await
-        .unwrap();
+    let (publishers, publisher, viewers, viewer) = apart(&server).await;
     let pictures = publication(&publisher, TrackKind::Video);
     more_packets(&viewer, pictures.id, 30).await;
 
