@@ -1,7 +1,10 @@
-//! Two links that the WebRTC stack's chain of interceptors lacks for a receiver that is to behave like
-//! a browser. They change no packet but a retransmission, which they turn back into what it repeats.
+//! Three links that the WebRTC stack's chain of interceptors lacks for a receiver that is to behave like
+//! a browser. They change no packet but a retransmission, which they turn back into what it repeats, or pass over
+//! if that is there already.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use rtc::interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket};
@@ -33,7 +36,71 @@ impl UnpackRetransmissions {
             packet.header.sequence_number = u16::from_be_bytes(original);
             packet.header.padding = false;
             packet.payload = packet.payload.slice(2..);
+            message.message.add(Attribute::Retransmission);
         }
+        Some(message)
+    }
+}
+
+/// Sequence numbers of a source that are remembered: more than a server keeps to send again.
+const REMEMBERED: usize = 4_096;
+
+/// How a packet came first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Came {
+    ByItself,
+    AsRetransmission,
+}
+
+/// Passes over retransmissions of what is there already (RFC 4588 section 3: a receiver does not care in which
+/// stream a packet came first), as browsers do, and counts them. A server may send them to probe the line. A packet
+/// that is no retransmission and comes again is a fault, and goes on to be seen as one.
+///
+/// Between it and [`UnpackRetransmissions`] are those who tell the server what has arrived.
+pub(crate) struct PassOverRepetitions {
+    /// By source, in the place of its number: what was there.
+    there: HashMap<u32, Vec<Option<(u16, Came)>>>,
+    repetitions: Arc<AtomicU64>,
+    reads: VecDeque<TaggedPacket>,
+    writes: VecDeque<TaggedPacket>,
+}
+
+impl PassOverRepetitions {
+    /// Adds what it passes over to `repetitions`.
+    pub(crate) fn new(repetitions: Arc<AtomicU64>) -> Self {
+        Self {
+            there: HashMap::new(),
+            repetitions,
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
+        }
+    }
+
+    fn select(&mut self, message: TaggedPacket) -> Option<TaggedPacket> {
+        let Packet::Rtp(packet) = &message.message.packet else {
+            return Some(message);
+        };
+        let Some(there) = self.there.get_mut(&packet.header.ssrc) else {
+            return Some(message);
+        };
+        let came = match message.message.has(&Attribute::Retransmission) {
+            true => Came::AsRetransmission,
+            false => Came::ByItself,
+        };
+        let number = packet.header.sequence_number;
+        let place = &mut there[usize::from(number) % REMEMBERED];
+        let first = place.filter(|(known, _)| *known == number);
+        let is_repetition =
+            first.is_some_and(|(_, first)| [first, came].contains(&Came::AsRetransmission));
+        if is_repetition {
+            // What came by itself later: once more would be a fault again.
+            *place = Some((number, Came::ByItself))
+                .filter(|_| came == Came::ByItself)
+                .or(*place);
+            self.repetitions.fetch_add(1, Relaxed);
+            return None;
+        }
+        *place = Some((number, came));
         Some(message)
     }
 }
@@ -76,7 +143,7 @@ macro_rules! link {
             type Time = Instant;
 
             fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
-                let read: fn(&Self, TaggedPacket) -> Option<TaggedPacket> = $read;
+                let read: fn(&mut Self, TaggedPacket) -> Option<TaggedPacket> = $read;
                 let message = read(self, message);
                 self.reads.extend(message);
                 Ok(())
@@ -99,6 +166,7 @@ macro_rules! link {
 }
 
 link!(UnpackRetransmissions, |link, message| link.unpack(message));
+link!(PassOverRepetitions, |link, message| link.select(message));
 link!(DeliverKeyFrameRequests, |_, message| Self::select(message));
 
 impl Interceptor for UnpackRetransmissions {
@@ -113,6 +181,23 @@ impl Interceptor for UnpackRetransmissions {
         if let Some(retransmissions) = stream.ssrc_rtx {
             self.streams.remove(&retransmissions);
         }
+    }
+
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+}
+
+impl Interceptor for PassOverRepetitions {
+    fn bind_remote_stream(&mut self, stream: &StreamInfo) {
+        if stream.ssrc_rtx.is_some() {
+            self.there
+                .entry(stream.ssrc)
+                .or_insert_with(|| vec![None; REMEMBERED]);
+        }
+    }
+
+    fn unbind_remote_stream(&mut self, stream: &StreamInfo) {
+        self.there.remove(&stream.ssrc);
     }
 
     fn bind_local_stream(&mut self, _: &StreamInfo) {}
@@ -166,7 +251,8 @@ mod tests {
         });
         link.handle_read(retransmission(&[0x12, 0x34, 7, 8]))
             .unwrap();
-        let Packet::Rtp(packet) = link.poll_read().unwrap().message.packet else {
+        let message = link.poll_read().unwrap();
+        let Packet::Rtp(packet) = &message.message.packet else {
             panic!("RTP")
         };
         let header = &packet.header;
@@ -175,6 +261,7 @@ mod tests {
             (10, 96, 0x1234)
         );
         assert_eq!(packet.payload[..], [7, 8]);
+        assert!(message.message.has(&Attribute::Retransmission));
     }
 
     #[test]
@@ -188,6 +275,64 @@ mod tests {
         });
         link.handle_read(retransmission(&[])).unwrap();
         assert!(link.poll_read().is_none());
+    }
+
+    /// Which of these packets of one source go on, and how many are counted as repetitions.
+    fn passed(packets: &[(u16, Came)]) -> (Vec<u16>, u64) {
+        let repetitions = Arc::new(AtomicU64::new(0));
+        let mut link = PassOverRepetitions::new(repetitions.clone());
+        link.bind_remote_stream(&StreamInfo {
+            ssrc: 10,
+            ssrc_rtx: Some(20),
+            ..Default::default()
+        });
+        for (sequence_number, came) in packets {
+            let header = rtp::Header {
+                ssrc: 10,
+                sequence_number: *sequence_number,
+                ..Default::default()
+            };
+            let payload = bytes::Bytes::new();
+            let mut message = tagged(Packet::Rtp(rtp::Packet { header, payload }));
+            if *came == Came::AsRetransmission {
+                message.message.add(Attribute::Retransmission);
+            }
+            link.handle_read(message).unwrap();
+        }
+        let passed = std::iter::from_fn(|| link.poll_read());
+        let numbers = passed.map(|message| match message.message.packet {
+            Packet::Rtp(packet) => packet.header.sequence_number,
+            _ => panic!("RTP"),
+        });
+        (numbers.collect(), repetitions.load(Relaxed))
+    }
+
+    #[test]
+    fn a_retransmission_of_what_is_there_is_passed_over_and_of_what_is_missing_is_not() {
+        use Came::{AsRetransmission as Again, ByItself};
+        let came = [
+            (1, ByItself),
+            (3, ByItself),
+            (1, Again),
+            (2, Again),
+            (2, Again),
+        ];
+        assert_eq!(passed(&came), (vec![1, 3, 2], 2));
+        // The number is used again after a while.
+        let later = 1 + REMEMBERED as u16;
+        assert_eq!(
+            passed(&[(1, ByItself), (later, Again)]),
+            (vec![1, later], 0)
+        );
+    }
+
+    #[test]
+    fn a_packet_that_comes_twice_by_itself_is_not_hidden() {
+        use Came::{AsRetransmission as Again, ByItself};
+        assert_eq!(passed(&[(1, ByItself), (1, ByItself)]), (vec![1, 1], 0));
+        // One whose retransmission was quicker is none.
+        let came = [(1, Again), (1, ByItself), (1, ByItself)];
+        assert_eq!(passed(&came), (vec![1, 1], 1));
     }
 
     #[test]

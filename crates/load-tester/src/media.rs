@@ -2,6 +2,7 @@
 //! know the WebSocket: what is to be said there is handed out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
@@ -61,6 +62,7 @@ impl Media {
         tasks: Arc<Tasks>,
         events: broadcast::Sender<Event>,
         receptions: Receptions,
+        repetitions: Arc<AtomicU64>,
     ) -> Result<Self> {
         let (connected_sender, connected) = watch::channel(false);
         let remote_tracks = RemoteTracks::default();
@@ -71,7 +73,8 @@ impl Media {
             remote_tracks: remote_tracks.clone(),
             connected: connected_sender,
         });
-        let connection = peer::connection(tasks.clone(), handler, options.address).await?;
+        let connection =
+            peer::connection(tasks.clone(), handler, options.address, repetitions).await?;
         let (mut reliable, mut lossy) = (None, None);
         if options.data {
             let unreliable = RTCDataChannelInit {

@@ -2,6 +2,7 @@
 //! it has from the protocol.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub struct Participant {
     room: watch::Receiver<RoomView>,
     connected: watch::Receiver<bool>,
     receptions: Receptions,
+    repetitions: Arc<AtomicU64>,
     events: broadcast::Sender<Event>,
     ended: watch::Receiver<Option<String>>,
     requests: mpsc::Sender<Request>,
@@ -143,6 +145,11 @@ impl Participant {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Retransmissions of packets that were there, of all tracks: harmless, and in no [`Reception`].
+    pub fn repetitions(&self) -> u64 {
+        self.repetitions.load(Relaxed)
     }
 
     /// Publish one more track.

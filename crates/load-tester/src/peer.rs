@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::Result;
 use protocol::TrackKind;
@@ -25,7 +26,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::runtime::Runtime;
 
-use crate::interceptors::{DeliverKeyFrameRequests, UnpackRetransmissions};
+use crate::interceptors::{DeliverKeyFrameRequests, PassOverRepetitions, UnpackRetransmissions};
 
 /// The extension for the audio level (RFC 6464).
 pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
@@ -48,15 +49,16 @@ pub(crate) const fn codec_kind(kind: TrackKind) -> RtpCodecKind {
     }
 }
 
-/// A peer connection on a port of its own at `address`.
+/// A peer connection on a port of its own at `address`. Retransmissions of what was there are added to `repetitions`.
 pub(crate) async fn connection(
     runtime: Arc<dyn Runtime>,
     handler: Arc<dyn PeerConnectionEventHandler>,
     address: IpAddr,
+    repetitions: Arc<AtomicU64>,
 ) -> Result<Arc<dyn PeerConnection>> {
     let mut media_engine = MediaEngine::default();
     register_codecs(&mut media_engine)?;
-    let registry = interceptors(&mut media_engine)?;
+    let registry = interceptors(&mut media_engine, repetitions)?;
     let settings = SettingEngineBuilder::new()
         .with_include_loopback_candidate(true)
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
@@ -120,7 +122,10 @@ fn parameters(rtp_codec: RTCRtpCodec, payload_type: u8) -> RTCRtpCodecParameters
     }
 }
 
-fn interceptors(media_engine: &mut MediaEngine) -> WebrtcResult<Registry> {
+fn interceptors(
+    media_engine: &mut MediaEngine,
+    repetitions: Arc<AtomicU64>,
+) -> WebrtcResult<Registry> {
     for (typ, parameter) in [("nack", ""), ("nack", "pli"), ("ccm", "fir")] {
         let feedback = RTCPFeedback {
             typ: typ.to_owned(),
@@ -143,6 +148,10 @@ fn interceptors(media_engine: &mut MediaEngine) -> WebrtcResult<Registry> {
             UnpackRetransmissions::default(),
         )
         .with(Slot::NackGenerator, generator)
+        .with(
+            Slot::from(usize::from(Slot::TwccReceiver) + 1),
+            PassOverRepetitions::new(repetitions),
+        )
         .with(Slot::from(14_000), DeliverKeyFrameRequests::default());
     Ok(configure_rtcp_reports(configure_twcc(
         registry,

@@ -50,6 +50,15 @@ pub struct Reception {
     last_timestamp: Option<u32>,
 }
 
+/// Where a packet stands among those before it, by its sequence number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Next,
+    AfterGap,
+    /// It came before, or after a later one: nothing follows it.
+    Late,
+}
+
 impl Reception {
     /// Nothing yet.
     pub fn new(kind: TrackKind) -> Self {
@@ -88,25 +97,31 @@ impl Reception {
         self.bytes += packet.payload.len() as u64;
         self.first_packet_at.get_or_insert(now);
         self.last_packet_at = Some(now);
-        let in_order = self.add_header(&packet.header);
+        let place = self.add_header(&packet.header);
         match payload::read(self.kind, &packet.payload) {
-            Some(content) => self.add_content(now, now_us, content, in_order),
+            Some(content) => self.add_content(now, now_us, content, place),
             None => self.foreign += 1,
         }
     }
 
-    /// Whether the packet follows the one before.
-    fn add_header(&mut self, header: &rtp::Header) -> bool {
+    fn add_header(&mut self, header: &rtp::Header) -> Place {
         if self.source.is_some_and(|source| source != header.ssrc) {
             self.source_changes += 1;
             self.sequence.begin_anew();
             self.last_timestamp = None;
         }
         self.source = Some(header.ssrc);
-        let highest = self.sequence.highest();
+        let before = self.sequence.highest();
         self.sequence.add_wrapping(header.sequence_number);
-        let in_order = highest.is_none_or(|highest| self.sequence.highest() == Some(highest + 1));
-        if in_order
+        let place = match (before, self.sequence.highest()) {
+            (Some(before), now) if now == Some(before) => Place::Late,
+            (Some(before), now) if now != Some(before + 1) => Place::AfterGap,
+            _ => Place::Next,
+        };
+        if place == Place::Late {
+            return place;
+        }
+        if place == Place::Next
             && self
                 .last_timestamp
                 .is_some_and(|last| (header.timestamp.wrapping_sub(last) as i32) < 0)
@@ -114,10 +129,10 @@ impl Reception {
             self.timestamp_breaks += 1;
         }
         self.last_timestamp = Some(header.timestamp);
-        in_order
+        place
     }
 
-    fn add_content(&mut self, now: Instant, now_us: u64, content: Content, in_order: bool) {
+    fn add_content(&mut self, now: Instant, now_us: u64, content: Content, place: Place) {
         let mark = content.mark;
         if *self.publisher.get_or_insert(mark.publisher) != mark.publisher {
             self.foreign += 1;
@@ -129,17 +144,20 @@ impl Reception {
         self.longest_delay = self.longest_delay.max(delay);
         self.total_delay += delay;
         if let Some(picture) = content.picture {
-            self.add_picture(now, picture, in_order);
+            self.add_picture(now, picture, place);
         }
     }
 
-    fn add_picture(&mut self, now: Instant, picture: Picture, in_order: bool) {
+    fn add_picture(&mut self, now: Instant, picture: Picture, place: Place) {
         if picture.begins_key_frame {
             self.key_frames += 1;
             self.first_key_frame_at.get_or_insert(now);
         }
+        if place == Place::Late {
+            return;
+        }
         if let Some(last) = self.last_picture
-            && in_order
+            && place == Place::Next
         {
             let step = u16::from(picture.begins_frame);
             let follows = picture.id == (last.id + step) & 0x7fff
@@ -227,6 +245,24 @@ mod tests {
         assert_eq!(reception.faults(), None);
         assert_eq!((reception.packets, reception.key_frames), (3, 1));
         assert_eq!(reception.mean_delay(), Duration::from_micros(2_500));
+    }
+
+    #[test]
+    fn what_comes_late_or_again_breaks_no_picture() {
+        let reception = received(&[
+            packet(1, 0, 7, true),
+            packet(2, 1, 8, true),
+            packet(3, 2, 9, true),
+            packet(1, 0, 7, true),
+            packet(4, 3, 10, true),
+            packet(6, 5, 12, true),
+            packet(5, 4, 11, true),
+            packet(7, 6, 13, true),
+        ]);
+        assert_eq!(
+            reception.faults().unwrap(),
+            "1 doubled, 1 overtaken, 1 doubled sequence numbers, 1 overtaken sequence numbers of 8 packets"
+        );
     }
 
     #[test]

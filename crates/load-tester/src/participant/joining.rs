@@ -1,6 +1,7 @@
 //! Joining, step by step: token, WebSocket, room, first offer, media. Nothing here outlives it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -61,7 +62,8 @@ impl Participant {
         let (events, _) = broadcast::channel(EVENTS);
         let receptions = Receptions::default();
         let view = RoomView::new(joined);
-        let media = open_media(options, &view, &tasks, &events, &receptions).await?;
+        let repetitions = Arc::new(AtomicU64::new(0));
+        let media = open_media(options, &view, &tasks, &events, &receptions, &repetitions).await?;
         let connected = media.connected();
         let has_tracks = view.tracks_of_others().next().is_some();
         let (room_sender, room) = watch::channel(view);
@@ -109,6 +111,7 @@ impl Participant {
             room,
             connected,
             receptions,
+            repetitions,
             events,
             ended,
             requests,
@@ -190,8 +193,16 @@ async fn open_media(
     tasks: &Arc<Tasks>,
     events: &broadcast::Sender<Event>,
     receptions: &Receptions,
+    repetitions: &Arc<AtomicU64>,
 ) -> Result<Media> {
-    let mut media = Media::open(options, tasks.clone(), events.clone(), receptions.clone()).await?;
+    let mut media = Media::open(
+        options,
+        tasks.clone(),
+        events.clone(),
+        receptions.clone(),
+        repetitions.clone(),
+    )
+    .await?;
     for publish in &options.publish {
         media.add_track(*publish).await?;
     }
