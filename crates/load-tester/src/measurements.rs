@@ -1,6 +1,7 @@
 //! What one run measured, as plain numbers: scenarios fill it in, the report writes it out. It judges
 //! nothing.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -33,6 +34,8 @@ pub struct Measurements {
     /// Microseconds from a packet's sending to its receipt, both by the generator's clock: what the server
     /// and the loopback add.
     pub delay_us: Histogram<u64>,
+    /// The same of sound alone, and of pictures.
+    pub kinds: Kinds,
     /// One entry a second while packets were counted, oldest first.
     pub seconds: Vec<Second>,
     /// The generator's own behaviour.
@@ -58,6 +61,30 @@ pub struct Join {
     pub first_key_frame: Option<Duration>,
 }
 
+/// Sound and pictures, told apart: what of them came how.
+#[derive(Clone, Debug)]
+pub struct Kinds {
+    /// The packets of sound.
+    pub sound: Delivery,
+    /// Microseconds from their sending to their receipt.
+    pub sound_delay_us: Histogram<u64>,
+    /// Frames of video of which every packet came, and all that they build on: once for each receiver.
+    pub whole_frames: u64,
+    /// Frames that came in part, or without what they build on.
+    pub broken_frames: u64,
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self {
+            sound: Delivery::default(),
+            sound_delay_us: histogram(),
+            whole_frames: 0,
+            broken_frames: 0,
+        }
+    }
+}
+
 /// What became of the packets that were sent while they were counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
@@ -75,6 +102,18 @@ pub struct Delivery {
     pub damaged: u64,
     /// Bytes of RTP payload that came.
     pub delivered_bytes: u64,
+}
+
+impl AddAssign for Delivery {
+    fn add_assign(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.damaged += other.damaged;
+        self.delivered_bytes += other.delivered_bytes;
+    }
 }
 
 /// One second of a run.

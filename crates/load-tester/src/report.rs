@@ -5,6 +5,7 @@ pub mod compare;
 mod delay;
 mod figures;
 pub mod html;
+mod kinds;
 pub mod machine;
 pub mod process;
 mod ramp;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measurements::{Join, Measurements};
 pub use delay::{Delay, Share};
+pub use kinds::{Pictures, Sound};
 pub use machine::Machine;
 pub use ramp::{Limit, Ramp, Step};
 pub use server::Server;
@@ -51,6 +53,12 @@ pub struct Report {
     pub delivery: Delivery,
     /// Milliseconds from a packet's sending to its receipt.
     pub delay_ms: Delay,
+    /// The same of sound alone.
+    #[serde(default)]
+    pub sound: Sound,
+    /// What a decoder would make of the video.
+    #[serde(default)]
+    pub pictures: Pictures,
     /// The server, and what its process used.
     pub server: Server,
     /// The generator's own behaviour.
@@ -229,6 +237,8 @@ impl Report {
             counted_seconds: measurements.counted.as_secs_f64(),
             delivery,
             delay_ms: Delay::of(&measurements.delay_us),
+            sound: Sound::of(&measurements.kinds),
+            pictures: Pictures::of(&measurements.kinds),
             server: Server::of(&measurements, participants.received),
             generator,
             participants,

@@ -43,6 +43,7 @@ async fn a_relay_that_does_nothing_wrong_is_not_seen() {
     let (report, _) = run_through(Fault::None).await;
     assert_eq!(faults(&report), [0, 0, 0, 0]);
     assert!(report.delivery.gate_passed);
+    assert!(report.pictures.whole > 0 && report.pictures.broken == 0);
     // The quickest: what else runs on this machine delays the others.
     let delay = &report.delay_ms;
     assert!(delay.distribution[0].to_ms < 50.0, "{delay:?}");
@@ -59,6 +60,8 @@ async fn one_packet_of_a_hundred_that_is_dropped_is_lost_and_nothing_else_happen
     assert!(lost.abs_diff(per_hundred) <= 2, "{lost} of {offered}");
     assert!(lost <= dropped, "{lost} of {dropped} that were dropped");
     assert_eq!(report.delivery.delivered, offered - lost);
+    let pictures = report.pictures;
+    assert!(pictures.broken > lost, "with what builds on them: {pictures:?}");
     fell_short(&report);
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Window {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) delivery: Delivery,
+    /// Of these, those of sound.
+    pub(crate) sound: Delivery,
     /// Participants who were connected, and tracks of which they got nothing: pairs.
     pub(crate) forgotten: u64,
 }
@@ -43,10 +45,12 @@ pub(crate) fn judge(members: &[Arc<Member>], counted: &Counted, window: Window) 
             if !layers[0].track.is_for(member) {
                 continue;
             }
+            let mut pair = Verdict::default();
             match accounts.get(&(member.id, *track)) {
-                Some(accounts) => verdict.add_pair(stay, layers, accounts),
-                None => verdict.add_silence(stay, layers, window),
+                Some(accounts) => pair.add_pair(stay, layers, accounts),
+                None => pair.add_silence(stay, layers, window),
             }
+            verdict.add(&pair, layers[0].is_audio);
         }
     }
     verdict
@@ -99,6 +103,14 @@ fn by_track(tracks: &[TrackReport]) -> HashMap<u64, Vec<&TrackReport>> {
 }
 
 impl Verdict {
+    fn add(&mut self, pair: &Self, is_audio: bool) {
+        self.delivery += pair.delivery;
+        self.forgotten += pair.forgotten;
+        if is_audio {
+            self.sound += pair.delivery;
+        }
+    }
+
     /// Who was there from the start is owed the first packet, who stayed to the end the last one; who came
     /// in between counts from the first packet that came, and who left to the last. The same goes for
     /// tracks, and for a layer that the server took up or left while packets were counted.
@@ -196,6 +208,8 @@ mod tests {
                 damaged: 0,
                 srtp_profiles: Default::default(),
                 delay_us: histogram(),
+                sound_delay_us: histogram(),
+                pictures: Default::default(),
                 lag_us: histogram(),
             },
             window: Window {
@@ -237,6 +251,28 @@ mod tests {
         let mut world = world();
         world.receive(0, 10..=19);
         assert_eq!(world.delivery(), (10, 10, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_lost_of_pictures_is_not_lost_of_sound() {
+        let mut world = world();
+        let sound = TrackReport {
+            track: TrackNumber::new(&world.members[0], 1, 0),
+            is_audio: true,
+            ..world.counted.tracks[0]
+        };
+        world.counted.tracks.push(sound);
+        world.receive(0, 10..=14);
+        let mut account = Account::default();
+        (10..=19).for_each(|counter| account.add(counter, 80, false));
+        world.counted.accounts.push(AccountReport {
+            member: 1,
+            track: sound.track,
+            account,
+        });
+        let verdict = judge(&world.members, &world.counted, world.window);
+        assert_eq!((verdict.delivery.offered, verdict.delivery.lost), (20, 5));
+        assert_eq!((verdict.sound.offered, verdict.sound.lost), (10, 0));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use judge::{Window, judge};
 pub use member::Member;
-pub(crate) use receiving::SecondCount;
+pub(crate) use receiving::{Pictures, SecondCount};
 pub use transport::{Extensions, Layer, Local, Payload, PublishSpec, Receiving, Remote, Sending};
 
 /// Leads clients elsewhere, as through a relay: gives the address that they use in place of the server's.
@@ -72,6 +72,9 @@ pub(crate) struct Counted {
     pub(crate) damaged: u64,
     pub(crate) srtp_profiles: BTreeSet<&'static str>,
     pub(crate) delay_us: Histogram<u64>,
+    /// Of sound alone.
+    pub(crate) sound_delay_us: Histogram<u64>,
+    pub(crate) pictures: Pictures,
     pub(crate) lag_us: Histogram<u64>,
 }
 
@@ -193,6 +196,8 @@ impl Crowd {
             damaged: 0,
             srtp_profiles: BTreeSet::new(),
             delay_us: crate::measurements::histogram(),
+            sound_delay_us: crate::measurements::histogram(),
+            pictures: Pictures::default(),
             lag_us: sent.lag_us,
         };
         for receiver in &self.receivers {
@@ -202,6 +207,8 @@ impl Crowd {
             counted.srtp_profiles.extend(received.srtp_profiles);
             // Both have the same bounds.
             let _ = counted.delay_us.add(&received.delay_us);
+            let _ = counted.sound_delay_us.add(&received.sound_delay_us);
+            counted.pictures += received.pictures;
             let _ = counted.lag_us.add(&received.lag_us);
         }
         Ok(counted)

@@ -5,6 +5,7 @@ mod account;
 mod arrivals;
 mod client;
 mod feedback;
+mod frames;
 mod header;
 mod stream;
 
@@ -25,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use account::Account;
 use client::Client;
+pub(crate) use frames::Pictures;
 
 use super::dtls::Identity;
 use super::socket::{BATCH_SIZE, Socket};
@@ -101,6 +103,9 @@ pub(crate) struct Report {
     /// In use since the thread began.
     pub(crate) srtp_profiles: BTreeSet<&'static str>,
     pub(crate) delay_us: Histogram<u64>,
+    /// Of sound alone.
+    pub(crate) sound_delay_us: Histogram<u64>,
+    pub(crate) pictures: Pictures,
     pub(crate) lag_us: Histogram<u64>,
 }
 
@@ -125,6 +130,8 @@ struct Desk {
     second: SecondCount,
     /// Of the seconds before.
     delay_us: Histogram<u64>,
+    sound_delay_us: Histogram<u64>,
+    pictures: Pictures,
     damaged: u64,
     srtp_profiles: BTreeSet<&'static str>,
     /// Of clients that have ended since counting began.
@@ -173,6 +180,8 @@ pub(super) fn start(identity: Arc<Identity>, sender: sending::Handle) -> Result<
             counting: None,
             second: SecondCount::default(),
             delay_us: histogram(),
+            sound_delay_us: histogram(),
+            pictures: Pictures::default(),
             damaged: 0,
             srtp_profiles: BTreeSet::new(),
             accounts: Vec::new(),
@@ -348,6 +357,8 @@ impl Thread {
         });
         self.desk.second = SecondCount::default();
         self.desk.delay_us.reset();
+        self.desk.sound_delay_us.reset();
+        self.desk.pictures = Pictures::default();
         self.desk.damaged = 0;
         self.desk.accounts.clear();
         self.lag_us.reset();
@@ -365,6 +376,8 @@ impl Thread {
             damaged: self.desk.damaged,
             srtp_profiles: self.desk.srtp_profiles.clone(),
             delay_us: self.desk.delay_us.clone(),
+            sound_delay_us: self.desk.sound_delay_us.clone(),
+            pictures: self.desk.pictures,
             lag_us: self.lag_us.clone(),
         }
     }

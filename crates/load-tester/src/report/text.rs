@@ -12,6 +12,7 @@ pub fn write(report: &Report) -> String {
     lines.extend(scenario(report));
     lines.push(line("server", [&report.server.name, &report.server.url]));
     lines.extend(packets(report));
+    lines.extend(kinds(report));
     lines.extend(process(report));
     lines.extend(joins(report));
     lines.extend(generator(report));
@@ -94,6 +95,34 @@ fn packets(report: &Report) -> Vec<String> {
             ],
         ),
     ]
+}
+
+/// Where there are both; and frames that no decoder could show, wherever there are any.
+fn kinds(report: &Report) -> Vec<String> {
+    let (sound, pictures) = (&report.sound, &report.pictures);
+    let mut lines = Vec::new();
+    if sound.offered > 0 && pictures.whole + pictures.broken > 0 {
+        lines.push(line(
+            "sound",
+            [
+                format!("offered {}", count(sound.offered)),
+                format!("lost {}", count(sound.lost)),
+                format!("p50 {}", ms(sound.delay_p50_ms)),
+                format!("p99 {}", ms(sound.delay_p99_ms)),
+                format!("max {}", ms(sound.delay_max_ms)),
+            ],
+        ));
+    }
+    if pictures.whole + pictures.broken > 0 {
+        lines.push(line(
+            "frames",
+            [
+                format!("whole {}", count(pictures.whole)),
+                format!("broken {}", count(pictures.broken)),
+            ],
+        ));
+    }
+    lines
 }
 
 fn process(report: &Report) -> Vec<String> {

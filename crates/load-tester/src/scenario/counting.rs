@@ -11,7 +11,7 @@ use nix::time::ClockId;
 use super::progress;
 use super::world::{World, packet_bytes};
 use crate::crowd::{Window, judge};
-use crate::measurements::{Delivery, PacketBytes, Process, Second};
+use crate::measurements::{Delivery, Kinds, PacketBytes, Process, Second};
 
 /// Between two looks at what is to be done while packets are counted.
 const TICK: Duration = Duration::from_millis(10);
@@ -25,6 +25,7 @@ const TRIALS: usize = 25;
 pub(super) struct Count {
     pub(super) delivery: Delivery,
     pub(super) delay_us: Histogram<u64>,
+    pub(super) kinds: Kinds,
     pub(super) lag_us: Histogram<u64>,
     pub(super) seconds: Vec<Second>,
     pub(super) srtp_profiles: Vec<String>,
@@ -140,6 +141,12 @@ impl World {
             delivery: verdict.delivery,
             packet_bytes: packet_bytes(sizes),
             delay_us: counted.delay_us,
+            kinds: Kinds {
+                sound: verdict.sound,
+                sound_delay_us: counted.sound_delay_us,
+                whole_frames: counted.pictures.whole,
+                broken_frames: counted.pictures.broken,
+            },
             lag_us: counted.lag_us,
             srtp_profiles: counted
                 .srtp_profiles

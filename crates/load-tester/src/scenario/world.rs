@@ -116,6 +116,7 @@ impl World {
             failure_count: self.failures.count(),
             delivery: count.delivery,
             delay_us: count.delay_us,
+            kinds: count.kinds,
             seconds: count.seconds,
             generator: Generator {
                 lag_us: count.lag_us,

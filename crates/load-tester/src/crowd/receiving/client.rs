@@ -12,6 +12,7 @@ use rtc::srtp::config::Config;
 use tokio::sync::watch;
 
 use super::account::Account;
+use super::frames::{Packet, Pictures};
 use super::arrivals::Arrivals;
 use super::feedback::{self, Wish};
 use super::header::{Header, extension};
@@ -373,6 +374,15 @@ impl Client {
             }
         }
         let sent_at_us = content.mark.sent_at_us;
+        let pictures = match content.picture {
+            Some(picture) if !is_repair => stream.frames.note(Packet {
+                counter: content.mark.counter,
+                begins_frame: picture.begins_frame,
+                begins_key_frame: picture.begins_key_frame,
+                ends_frame: header.marker,
+            }),
+            _ => Pictures::default(),
+        };
         let Some(counting) = desk.counting else {
             return;
         };
@@ -384,13 +394,16 @@ impl Client {
             desk.damaged += 1;
             return;
         }
+        desk.pictures += pictures;
         desk.second.packets += 1;
         desk.second.bytes += body.len() as u64;
         // What the server had kept for a newcomer is as old as it is.
         if sent_at_us >= self.connected_us && !is_repair {
-            desk.second
-                .delay_us
-                .saturating_record(now_us.saturating_sub(sent_at_us));
+            let delay_us = now_us.saturating_sub(sent_at_us);
+            desk.second.delay_us.saturating_record(delay_us);
+            if content.picture.is_none() {
+                desk.sound_delay_us.saturating_record(delay_us);
+            }
         }
         let account = match stream.account {
             Some((last, at)) if last == track => at,

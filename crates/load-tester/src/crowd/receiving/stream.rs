@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rtc::rtcp::reception_report::ReceptionReport;
 
+use super::frames::Frames;
 use super::header::Header;
 use crate::crowd::srtp::nearest_index;
 use crate::crowd::track_number::TrackNumber;
@@ -26,6 +27,8 @@ pub(super) struct Stream {
     pub(super) account: Option<(TrackNumber, usize)>,
     /// When a key frame is to be asked for.
     pub(super) key_frame_due: Option<Instant>,
+    /// What a decoder would make of it.
+    pub(super) frames: Frames,
     /// A key frame that is coming: its timestamp, and the index of its next packet.
     key_frame: Option<(u32, u64)>,
 }
@@ -41,6 +44,7 @@ impl Stream {
             reported: (index, 0),
             account: None,
             key_frame_due: None,
+            frames: Frames::default(),
             key_frame: None,
         }
     }

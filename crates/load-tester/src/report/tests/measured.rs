@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Machine;
 use crate::measurements::{
-    Delivery, Generator, Join, Measurements, PacketBytes, Process, Second, histogram,
+    Delivery, Generator, Join, Kinds, Measurements, PacketBytes, Process, Second, histogram,
 };
 
 pub(super) fn machine() -> Machine {
@@ -64,6 +64,7 @@ pub(super) fn clean() -> Measurements {
             ..Delivery::default()
         },
         delay_us,
+        kinds: kinds(),
         seconds: vec![second(1.0), second(2.0)],
         generator: Generator {
             lag_us,
@@ -84,5 +85,21 @@ pub(super) fn clean() -> Measurements {
             rss_bytes: 8_210_000,
         }),
         steps: Vec::new(),
+    }
+}
+
+/// A fifth of the packets was sound.
+fn kinds() -> Kinds {
+    let mut sound_delay_us = histogram();
+    sound_delay_us.record_n(500, 2_000).unwrap();
+    Kinds {
+        sound: Delivery {
+            offered: 2_000,
+            delivered: 2_000,
+            ..Delivery::default()
+        },
+        sound_delay_us,
+        whole_frames: 900,
+        broken_frames: 0,
     }
 }
