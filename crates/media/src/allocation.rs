@@ -197,8 +197,8 @@ impl Allocator {
 
 /// What all that is asked for would take, in bits per second.
 pub(crate) fn wanted_bps(demands: &[Demand]) -> u64 {
-    let rate = |demand: &Demand| Some(demand.layers[Choice::of(demand).best()?].bitrate);
-    demands.iter().filter_map(rate).sum()
+    let costs = demands.iter().filter_map(cost);
+    costs.map(|cost| cost.best).sum()
 }
 
 /// What a subscription could be given.
@@ -307,7 +307,7 @@ fn divide(estimate: u64, demands: &[Demand], choices: &[Choice], may_rise: bool)
     let mut targets: Vec<Option<usize>> = indices.clone().map(lowest).collect();
     let rising_limit = (estimate as f64 * RISING_SHARE) as u64;
     let mut order: Vec<usize> = indices.filter(|index| choices[*index].count > 1).collect();
-    order.sort_by_key(|index| importance(&demands[*index], &choices[*index]));
+    order.sort_by_key(|index| Reverse(importance(&demands[*index])));
     for index in order {
         let (held, choice) = (demands[index].held, &choices[index]);
         let Some(low) = lowest(index) else { continue };
@@ -331,15 +331,42 @@ fn divide(estimate: u64, demands: &[Demand], choices: &[Choice], may_rise: bool)
         .collect()
 }
 
-/// Less is more important: the speaker, then what is shown largest.
-fn importance(demand: &Demand, choice: &Choice) -> (bool, Reverse<u32>) {
-    let is_foremost = demand.is_speaking;
-    let area = match demand.shown {
-        Shown::At(size) => size.area(),
-        Shown::Hidden => 0,
-        Shown::Unknown => choice
-            .desired
-            .map_or(0, |layer| demand.layers[layer].size.area()),
-    };
-    (!is_foremost, Reverse(area))
+/// How much a viewer would miss a video. The larger is the more important: the speaker, then what is shown largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Importance {
+    pub(crate) is_foremost: bool,
+    /// Pixels of the display, or of the layer that is wanted where the viewer never said.
+    pub(crate) area: u32,
+}
+
+/// Of a subscription, for its share of a path and of a worker's time.
+pub(crate) fn importance(demand: &Demand) -> Importance {
+    let layers = &demand.layers[..demand.count];
+    Importance {
+        is_foremost: demand.is_speaking,
+        area: match demand.shown {
+            Shown::At(size) => size.area(),
+            Shown::Hidden => 0,
+            Shown::Unknown => layers.last().map_or(0, |layer| layer.size.area()),
+        },
+    }
+}
+
+/// What a subscription takes, in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// The least that shows anything.
+    pub(crate) lowest: u64,
+    /// What is asked for, of what is sent.
+    pub(crate) best: u64,
+}
+
+/// `None`: it gets nothing.
+pub(crate) fn cost(demand: &Demand) -> Option<Cost> {
+    let choice = Choice::of(demand);
+    let rate = |layer: usize| demand.layers[layer].bitrate;
+    Some(Cost {
+        lowest: rate(*choice.layers().first()?),
+        best: rate(choice.best()?),
+    })
 }

@@ -1,7 +1,7 @@
 //! Which videos a worker leaves out when it has more to do than it can. It never touches sound, and never
 //! decides when: it is told how much.
 
-use std::cmp::Reverse;
+use crate::allocation::Importance;
 
 /// What is left out of a video that one subscriber gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,33 +21,42 @@ pub(crate) struct Candidate {
     /// Where it is: for the caller.
     pub(crate) peer: usize,
     pub(crate) outbound: usize,
-    /// The lower, the sooner it is left out.
-    pub(crate) priority: u32,
+    /// The least important is left out first.
+    pub(crate) importance: Importance,
     /// Decides between equals, always alike: whoever is cut stays so, while others are served.
     pub(crate) tie: u32,
-    /// What it costs to send, and what its lowest layer alone would cost.
+    /// Bits per second: of what is sent if nothing is left out, and of its lowest layer alone.
     pub(crate) bitrate: u64,
     pub(crate) lowest_bitrate: u64,
+    /// What is left out of it already.
+    pub(crate) held: Cut,
 }
+
+/// Of what is to be saved, so much more may stay left out: bitrates are measured and never the same twice, and
+/// whoever is given a video again needs a key frame of it.
+const KEPT_SHARE: u64 = 10;
 
 /// What to leave out so that `percent` of the bits need not be sent: higher layers first, then whole videos, each
 /// time from the least important on. Gives a cut for each candidate, in the order of the candidates afterwards.
 pub(crate) fn cuts(percent: u8, candidates: &mut [Candidate]) -> Vec<Cut> {
-    candidates.sort_unstable_by_key(|of| (of.priority, Reverse(of.bitrate), of.tie));
+    candidates.sort_unstable_by_key(|of| (of.importance, of.tie));
     let total: u64 = candidates.iter().map(|of| of.bitrate).sum();
     let goal = total.saturating_mul(percent.min(100).into()).div_ceil(100);
     let mut saved = 0;
+    let is_needed = |saved: u64, is_held: bool| match is_held {
+        true => saved < goal + goal / KEPT_SHARE,
+        false => saved < goal,
+    };
     let mut cuts = vec![Cut::Nothing; candidates.len()];
     for (cut, of) in cuts.iter_mut().zip(&*candidates) {
         let layers = of.bitrate.saturating_sub(of.lowest_bitrate);
-        if saved >= goal || layers == 0 {
-            continue;
+        if layers > 0 && is_needed(saved, of.held != Cut::Nothing) {
+            *cut = Cut::HigherLayers;
+            saved += layers;
         }
-        *cut = Cut::HigherLayers;
-        saved += layers;
     }
     for (cut, of) in cuts.iter_mut().zip(&*candidates) {
-        if saved >= goal {
+        if !is_needed(saved, of.held == Cut::Everything) {
             break;
         }
         saved += match cut {
@@ -64,14 +73,18 @@ mod tests {
     use super::*;
     use crate::rtp::seeded::Seeded;
 
-    fn candidate(outbound: usize, priority: u32, bitrate: u64, lowest_bitrate: u64) -> Candidate {
+    fn candidate(outbound: usize, area: u32, bitrate: u64, lowest_bitrate: u64) -> Candidate {
         Candidate {
             peer: 0,
             outbound,
-            priority,
+            importance: Importance {
+                is_foremost: false,
+                area,
+            },
             tie: outbound as u32,
             bitrate,
             lowest_bitrate,
+            held: Cut::Nothing,
         }
     }
 
@@ -115,6 +128,39 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_are_a_little_different_each_time_change_nothing() {
+        let mut random = Seeded::new(7);
+        let mut all: Vec<_> = (0..40).map(|at| candidate(at, 1, 1_000, 300)).collect();
+        for percent in [30, 80, 50, 40] {
+            let mut changes = 0;
+            for round in 0..200 {
+                all.iter_mut()
+                    .for_each(|of| of.bitrate = 980 + random.below(40));
+                let cuts = cut(percent, &all);
+                let is_new = all.iter().zip(&cuts).any(|(of, cut)| of.held != *cut);
+                changes += u32::from(is_new && round > 0);
+                all.iter_mut()
+                    .zip(cuts)
+                    .for_each(|(of, cut)| of.held = cut);
+            }
+            assert!(changes <= 3, "{percent}: {changes}");
+        }
+        assert!(cut(0, &all).iter().all(|cut| *cut == Cut::Nothing));
+    }
+
+    #[test]
+    fn the_speaker_is_left_out_last_however_small_and_then_goes_what_is_shown_small() {
+        use Cut::{Everything, Nothing};
+        let mut all = [1_000, 10, 500].map(|area| candidate(0, area, 1_000, 1_000));
+        for (at, of) in all.iter_mut().enumerate() {
+            (of.outbound, of.tie) = (at, 9 - at as u32);
+        }
+        all[1].importance.is_foremost = true;
+        assert_eq!(cut(30, &all), [Nothing, Nothing, Everything]);
+        assert_eq!(cut(60, &all), [Everything, Nothing, Everything]);
+    }
+
+    #[test]
     fn what_is_saved_is_enough_and_the_important_is_cut_only_when_the_rest_is() {
         let mut random = Seeded::new(5);
         for _ in 0..1_000 {
@@ -143,10 +189,10 @@ mod tests {
                     .zip(&cuts)
                     .filter(move |(_, cut)| **cut == wanted)
             };
-            let most_cut = of(Cut::Everything).map(|(of, _)| of.priority).max();
+            let most_cut = of(Cut::Everything).map(|(of, _)| of.importance).max();
             let whole = of(Cut::Nothing).chain(of(Cut::HigherLayers));
-            let least_kept = whole.map(|(of, _)| of.priority).min();
-            assert!(most_cut.unwrap_or(0) <= least_kept.unwrap_or(u32::MAX));
+            let least_kept = whole.map(|(of, _)| of.importance).min();
+            assert!(most_cut.zip(least_kept).is_none_or(|(cut, kept)| cut <= kept));
         }
     }
 }

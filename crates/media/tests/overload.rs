@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackKind, Viewport};
 
 const SOUND: u32 = 100;
 const PICTURE: u32 = 200;
@@ -148,6 +148,21 @@ impl Room {
         self.pass(Duration::from_millis(33));
     }
 
+    /// A subscriber, from 0, shows the picture so large.
+    fn show(&mut self, subscriber: u64, width: u16, height: u16) {
+        let viewport = Viewport {
+            track_id: TrackId::from_bits(1),
+            width,
+            height,
+            visible: true,
+        };
+        let command = Command::SetViewport {
+            peer: PeerId::from_bits(10 + subscriber),
+            viewports: vec![viewport],
+        };
+        self.engine.handle_command(self.now, command);
+    }
+
     fn run(&mut self, frames: u16, all: &mut [Got]) {
         for _ in 0..frames {
             self.frame(false);
@@ -175,7 +190,7 @@ fn sound_goes_on_and_pictures_are_left_out_whole_and_come_back_from_a_key_frame_
     // In the middle of a frame.
     room.send(0..1, false);
     room.got(&mut all);
-    room.engine.set_shedding(50);
+    room.engine.set_shedding(room.now, 50);
     room.send(1..PACKETS, false);
     room.got(&mut all);
     room.run(20, &mut all);
@@ -193,7 +208,7 @@ fn sound_goes_on_and_pictures_are_left_out_whole_and_come_back_from_a_key_frame_
         (80, 240)
     );
 
-    room.engine.set_shedding(0);
+    room.engine.set_shedding(room.now, 0);
     room.run(2, &mut all);
     assert_eq!(all.iter().filter(is_cut).count(), 0);
     // What is kept since the last key frame is shown again, from that one on.
@@ -225,10 +240,30 @@ fn sound_goes_on_and_pictures_are_left_out_whole_and_come_back_from_a_key_frame_
 }
 
 #[test]
+fn whoever_shows_it_small_does_without_it_first() {
+    let mut room = Room::new();
+    for subscriber in 0..SUBSCRIBERS {
+        match subscriber % 2 {
+            0 => room.show(subscriber, 1_280, 720),
+            _ => room.show(subscriber, 160, 90),
+        }
+    }
+    let mut all = nothing();
+    room.frame(true);
+    room.got(&mut all);
+    room.engine.set_shedding(room.now, 50);
+    room.run(10, &mut all);
+    for (subscriber, got) in all.iter().enumerate() {
+        let frames = if subscriber % 2 == 0 { 11 } else { 1 };
+        assert_eq!(got.video.len(), frames * usize::from(PACKETS));
+    }
+}
+
+#[test]
 fn whoever_comes_while_there_is_no_time_does_without_too_and_all_of_it_can_be_left_out() {
     let mut room = Room::new();
     let mut all = nothing();
-    room.engine.set_shedding(100);
+    room.engine.set_shedding(room.now, 100);
     room.frame(true);
     room.got(&mut all);
     let asked = |room: &Room| room.engine.statistics().outbound_key_frame_requests;
@@ -239,7 +274,7 @@ fn whoever_comes_while_there_is_no_time_does_without_too_and_all_of_it_can_be_le
             .all(|got| got.video.is_empty() && got.sounds == 61)
     );
     assert_eq!(asked(&room), before, "nobody is to see it");
-    room.engine.set_shedding(0);
+    room.engine.set_shedding(room.now, 0);
     for _ in 0..50 {
         room.pass(Duration::from_millis(20));
     }

@@ -44,7 +44,8 @@ pub(crate) fn estimate(peer: &Peer) -> Option<u64> {
     peer.bandwidth.estimate_bps()
 }
 
-fn demand(now: Instant, outbound: &OutboundTrack, track: &Track) -> Demand {
+/// What a subscription's share depends on.
+pub(crate) fn demand(now: Instant, outbound: &OutboundTrack, track: &Track) -> Demand {
     Demand {
         is_muted: track.muted,
         is_speaking: track.is_speaking,

@@ -250,7 +250,7 @@ fn what_is_more_important_is_never_lowered_for_what_is_less() {
         };
         let demands: Vec<Demand> = (0..8).map(|_| alike(&mut random)).collect();
         let given = first(Some(random.below(20_000) * KBIT), &demands);
-        let rank = |index: usize| importance(&demands[index], &Choice::of(&demands[index]));
+        let rank = |index: usize| Reverse(importance(&demands[index]));
         for (more, less) in (0..8).flat_map(|a| (0..8).map(move |b| (a, b))) {
             if rank(more) < rank(less) {
                 assert!(given[more].0 >= given[less].0, "seed {seed}");

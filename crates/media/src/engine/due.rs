@@ -36,7 +36,7 @@ impl Engine {
         relay::look_after_all(self, now);
         // Who came since is to do without as the others are.
         if self.shed_percent > 0 && self.ticks.is_multiple_of(TICKS) {
-            self.shed();
+            self.shed(now);
         }
     }
 
