@@ -13,7 +13,7 @@ use media::{Batch, Command, Engine, Event, Statistics};
 use tokio::sync::mpsc;
 
 use crate::link::{LinkReceiver, LinkSender};
-use crate::load::Load;
+use crate::load::{Load, Turn};
 use crate::udp::{Sender, Udp, UdpStatistics, dropped_by_kernel};
 
 /// Commands that may wait for a busy worker before the node waits too.
@@ -36,6 +36,8 @@ pub(crate) struct WorkerStatistics {
     pub(crate) link_waiting_bytes: u64,
     /// 1 while video is left out because there is more to do than can be done; summed, how many workers do so.
     pub(crate) overloaded: u64,
+    /// Percent of the video that is left out.
+    pub(crate) shed_percent: u64,
 }
 
 impl AddAssign for WorkerStatistics {
@@ -68,6 +70,7 @@ impl AddAssign for WorkerStatistics {
         self.busy_percent += other.busy_percent;
         self.link_waiting_bytes += other.link_waiting_bytes;
         self.overloaded += other.overloaded;
+        self.shed_percent += other.shed_percent;
     }
 }
 
@@ -227,15 +230,20 @@ impl Turns {
             self.turn(now, wake, &mut udp)?;
             ended = Instant::now();
             self.busy += ended.saturating_duration_since(now);
-            self.mind_load(ended, idle, udp.is_congested());
+            let turn = Turn {
+                idle,
+                waited: udp.take_waited(),
+                is_congested: udp.is_congested(),
+            };
+            self.mind_load(ended, turn);
             self.copy_statistics(now, &udp);
         }
     }
 
     /// Leave out as much video as there is no time for, or less again.
-    fn mind_load(&mut self, now: Instant, idle: Duration, is_congested: bool) {
+    fn mind_load(&mut self, now: Instant, turn: Turn) {
         let before = self.load.shed_percent();
-        let Some(percent) = self.load.on_turn(now, idle, is_congested) else {
+        let Some(percent) = self.load.on_turn(now, turn) else {
             return;
         };
         if before == 0 {
@@ -249,7 +257,7 @@ impl Turns {
                 "a media worker leaves out another part of the video"
             );
         }
-        self.engine.set_shedding(percent);
+        self.engine.set_shedding(now, percent);
     }
 
     /// Until there is something to do; a command or a batch if that is what there is.
@@ -284,13 +292,17 @@ impl Turns {
             engine.handle_batch(now, &batch, flush);
         }
         for _ in 0..BATCHES_OF_A_TURN {
+            // What has been sent in the midst of a turn has taken its time: the clock, the timers and the commands are
+            // not to wait for more of it.
+            let mut is_long = false;
             let received = udp.receive(|sender, from, to, datagram| {
                 engine.handle_datagram(now, from, to, datagram);
                 if engine.wants_flush() {
                     flush(now, engine, senders, sender);
+                    is_long = true;
                 }
             })?;
-            if !received {
+            if !received || is_long {
                 break;
             }
         }
@@ -320,6 +332,7 @@ impl Turns {
             busy_percent: busy.into(),
             link_waiting_bytes: self.links.receiver.waiting_bytes() as u64,
             overloaded: u64::from(self.load.shed_percent() > 0),
+            shed_percent: self.load.shed_percent().into(),
         };
         *self
             .statistics
@@ -401,6 +414,7 @@ mod tests {
             busy_percent: 1,
             link_waiting_bytes: 1,
             overloaded: 1,
+            shed_percent: 1,
         };
         let mut sum = one;
         sum += one;

@@ -102,10 +102,11 @@ table! {
     udp_waiting: IntGauge, "plenum_udp_waiting_datagrams", [], "Datagrams that wait for room in the kernel's send buffers.";
     udp_overflowed: IntCounter, "plenum_udp_overflowed_datagrams_total", [], "Datagrams dropped because too many waited for the kernel, oldest first.";
     udp_failed: IntCounter, "plenum_udp_failed_datagrams_total", [], "Datagrams that the kernel refused to send.";
-    udp_kernel_dropped: IntCounter, "plenum_udp_kernel_dropped_datagrams_total", [], "Datagrams that the kernel received on the media ports and dropped, because the receive buffer was full.";
+    udp_kernel_dropped: IntCounter, "plenum_udp_kernel_dropped_datagrams_total", [], "Datagrams, or bundles of them (GRO), that the kernel received on the media ports and dropped, because the receive buffer was full.";
     udp_receive_buffer: IntGauge, "plenum_udp_receive_buffer_bytes", [], "Receive buffers that the kernel gave all media ports together.";
     udp_send_buffer: IntGauge, "plenum_udp_send_buffer_bytes", [], "Send buffers that the kernel gave all media ports together.";
     workers_overloaded: IntGauge, "plenum_workers_overloaded", [], "Media workers that leave video out because they have more to do than they can.";
+    worker_shed: IntGaugeVec, "plenum_worker_left_out_percent", ["worker"], "How much of its video a media worker leaves out because it has more to do than it can, in percent of its bits.";
     overload_frames: IntCounter, "plenum_overload_dropped_frames_total", [], "Frames of video left out by an overloaded worker, counted once for each receiver.";
     overload_packets: IntCounter, "plenum_overload_dropped_packets_total", [], "The packets of those frames.";
     refused: IntCounterVec, "plenum_refused_total", ["code"], "Errors sent to clients, by code.";
@@ -195,9 +196,13 @@ impl Metrics {
         let mut total = WorkerStatistics::default();
         let mut dropped = [0u64; DropReason::ALL.len()];
         for (number, worker) in workers.into_iter().enumerate() {
-            self.worker_busy
-                .with_label_values(&[&number.to_string()])
-                .set(as_gauge(worker.busy_percent));
+            let number = number.to_string();
+            for (gauge, percent) in [
+                (&self.worker_busy, worker.busy_percent),
+                (&self.worker_shed, worker.shed_percent),
+            ] {
+                gauge.with_label_values(&[&number]).set(as_gauge(percent));
+            }
             total += worker;
             for (sum, &reason) in dropped.iter_mut().zip(DropReason::ALL) {
                 *sum += worker.engine.dropped_for(reason);

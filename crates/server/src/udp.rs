@@ -8,6 +8,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::AddAssign;
 use std::os::fd::AsRawFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -62,6 +63,7 @@ pub(crate) struct Udp {
     queue: Queue,
     batch: Batch,
     received: u64,
+    waited: Option<Duration>,
 }
 
 /// Sends on a media socket, also while a batch that it received is being handed over.
@@ -98,8 +100,8 @@ fn datagrams(bytes: usize, segment_size: Option<usize>) -> u64 {
     segment_size.map_or(1, |size| bytes.div_ceil(size.max(1)) as u64)
 }
 
-/// Datagrams that the kernel dropped at this port since it was bound, because the receive buffer was full. 0 where
-/// the kernel does not say.
+/// What the kernel dropped at this port since it was bound, because the receive buffer was full: datagrams, or bundles
+/// of them (GRO), which count once. 0 where the kernel does not say.
 pub(crate) fn dropped_by_kernel(port: u16) -> u64 {
     let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"];
     let tables = tables.map(|path| std::fs::read_to_string(path).unwrap_or_default());
@@ -177,6 +179,7 @@ impl Udp {
             },
             batch: Batch::new(),
             received: 0,
+            waited: None,
         })
     }
 
@@ -212,6 +215,9 @@ impl Udp {
                 Err(error) => return Err(error),
             }
         };
+        if self.waited.is_none() {
+            self.waited = metas.first().and_then(waited);
+        }
         let mut sender = Sender {
             socket: &self.socket,
             state: &self.state,
@@ -230,6 +236,12 @@ impl Udp {
             }
         }
         Ok(count > 0)
+    }
+
+    /// How long the first datagram that was received since this was last asked had waited for it, where the kernel
+    /// says when it came.
+    pub(crate) fn take_waited(&mut self) -> Option<Duration> {
+        self.waited.take()
     }
 
     /// Whether so much waits for the kernel that it will soon be too late to be of use.
@@ -254,6 +266,12 @@ impl Udp {
             ..self.queue.statistics
         }
     }
+}
+
+/// How long a datagram has been in the kernel's buffer.
+fn waited(meta: &RecvMeta) -> Option<Duration> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(now.saturating_sub(meta.timestamp?))
 }
 
 impl Sender<'_> {
@@ -405,8 +423,6 @@ fn is_passing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     async fn pair() -> (Udp, Udp, SocketAddr) {
@@ -462,12 +478,34 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_receive_buffer_is_seen_in_what_the_kernel_dropped() {
-        let (mut a, b, to) = pair().await;
+        let (mut a, mut b, to) = pair().await;
+        assert_eq!(dropped_by_kernel(to.port()), 0);
         for _ in 0..2_000 {
             a.sender().send(transmit(to, &[7; 1_000], None));
         }
-        assert!(dropped_by_kernel(to.port()) > 0);
+        a.sender().finish();
         assert!(b.statistics().receive_buffer_bytes >= 65_536);
+        let dropped = dropped_by_kernel(to.port());
+        let kept = received(&mut b, 1).await.len() as u64;
+        let more = std::iter::from_fn(|| b.receive(|_, _, _, _| ()).unwrap().then_some(()));
+        more.for_each(drop);
+        assert!(dropped > 0 && kept > 0);
+        assert_eq!(b.statistics().received + dropped, a.statistics().sent);
+        assert_eq!(a.statistics().sent, 2_000);
+    }
+
+    #[tokio::test]
+    async fn what_has_waited_in_the_kernel_is_known_by_the_first_datagram() {
+        let (mut a, mut b, to) = pair().await;
+        a.sender().send(transmit(to, b"early", None));
+        a.sender().finish();
+        std::thread::sleep(Duration::from_millis(30));
+        a.sender().send(transmit(to, b"late", None));
+        a.sender().finish();
+        assert_eq!(b.take_waited(), None);
+        received(&mut b, 2).await;
+        assert!(b.take_waited().unwrap() >= Duration::from_millis(29));
+        assert_eq!(b.take_waited(), None);
     }
 
     #[tokio::test]
