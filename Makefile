@@ -1,6 +1,6 @@
 # Plenum's commands. `make run` starts the server, `make test` runs everything that tests it.
 
-.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn browsers janus postgresql sim kill-test
+.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn overload browsers janus postgresql sim kill-test
 .DEFAULT_GOAL := help
 
 # Root, or sudo where it is.
@@ -99,3 +99,7 @@ compare: janus ## the same loads on Plenum and Janus in turn, 15 minutes: docs/b
 churn: ## people come and go for an hour: memory and descriptors must stay flat; make churn MINUTES=10
 	cargo build --release --workspace --bins
 	bench/churn $(or $(MINUTES),60)
+
+overload: ## more than one core can do: what becomes of sound and of pictures; make overload OTHER=path/of/another/plenum
+	cargo build --release --workspace --bins
+	bench/overload $(OTHER)
