@@ -61,7 +61,10 @@ async fn one_packet_of_a_hundred_that_is_dropped_is_lost_and_nothing_else_happen
     assert!(lost <= dropped, "{lost} of {dropped} that were dropped");
     assert_eq!(report.delivery.delivered, offered - lost);
     let pictures = report.pictures;
-    assert!(pictures.broken > lost, "with what builds on them: {pictures:?}");
+    assert!(
+        pictures.broken > lost,
+        "with what builds on them: {pictures:?}"
+    );
     fell_short(&report);
 }
 

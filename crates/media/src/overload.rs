@@ -139,9 +139,7 @@ mod tests {
                 let cuts = cut(percent, &all);
                 let is_new = all.iter().zip(&cuts).any(|(of, cut)| of.held != *cut);
                 changes += u32::from(is_new && round > 0);
-                all.iter_mut()
-                    .zip(cuts)
-                    .for_each(|(of, cut)| of.held = cut);
+                all.iter_mut().zip(cuts).for_each(|(of, cut)| of.held = cut);
             }
             assert!(changes <= 3, "{percent}: {changes}");
         }
@@ -192,7 +190,11 @@ mod tests {
             let most_cut = of(Cut::Everything).map(|(of, _)| of.importance).max();
             let whole = of(Cut::Nothing).chain(of(Cut::HigherLayers));
             let least_kept = whole.map(|(of, _)| of.importance).min();
-            assert!(most_cut.zip(least_kept).is_none_or(|(cut, kept)| cut <= kept));
+            assert!(
+                most_cut
+                    .zip(least_kept)
+                    .is_none_or(|(cut, kept)| cut <= kept)
+            );
         }
     }
 }

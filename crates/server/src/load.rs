@@ -293,7 +293,10 @@ mod tests {
         let one = (0..100).map(|turn| if turn < 90 { 60 } else { 1 });
         assert!(changes(one.cycle().take(10_000)).is_empty());
         let burst = [300; 35].into_iter().chain([1; 100]);
-        assert!(changes(burst).is_empty(), "a key frame, or a storm of joins");
+        assert!(
+            changes(burst).is_empty(),
+            "a key frame, or a storm of joins"
+        );
     }
 
     #[test]

@@ -12,9 +12,9 @@ use rtc::srtp::config::Config;
 use tokio::sync::watch;
 
 use super::account::Account;
-use super::frames::{Packet, Pictures};
 use super::arrivals::Arrivals;
 use super::feedback::{self, Wish};
+use super::frames::{Packet, Pictures};
 use super::header::{Header, extension};
 use super::stream::Stream;
 use super::{AccountReport, Desk, Opening};
