@@ -31,7 +31,7 @@ pub struct Limits {
     pub key_frame_interval: Duration,
     /// Times one packet is sent again to one subscriber.
     pub retransmissions_of_one_packet: u8,
-    /// Packets kept of each inbound layer to answer NACKs: about 1 s of 720p.
+    /// Packets kept of each inbound layer to answer NACKs, at most: those of the last second.
     pub cached_packets: usize,
     /// Packets of the SRTP replay window.
     pub replay_window: usize,

@@ -99,7 +99,7 @@ impl Layer {
         if !is_retransmission {
             self.reception.on_packet(now, sequence, packet.timestamp);
         }
-        self.cache.store(sequence, plain);
+        self.cache.store(now, sequence, plain);
         Some((sequence, arrival))
     }
 
@@ -122,7 +122,7 @@ impl Layer {
         }
         self.picture
             .on_packet(sequence, packet.timestamp, plain.len());
-        self.cache.store(sequence, plain);
+        self.cache.store(arrival, sequence, plain);
         true
     }
 
