@@ -30,6 +30,11 @@ const OVERUSE_MS: f64 = 10.0;
 
 /// The least delay is sought in this and the last such period: the path may change.
 const LEAST_DELAY_US: i64 = 10_000_000;
+/// A queue is what every packet of this and the last such period waited in. What only some waited for is no queue:
+/// a burst of our own, or a receiver that was not let run, and read at once what had come meanwhile.
+const STANDING_US: i64 = 100_000;
+/// A shorter queue is none that grows.
+const LEAST_QUEUE_US: i64 = 10_000;
 
 /// What the queue on the path does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +72,7 @@ pub(super) struct DelayDetector {
     growing_groups: u32,
     usage: Usage,
     least: LeastDelay,
+    queue: StandingQueue,
 }
 
 impl Default for DelayDetector {
@@ -86,6 +92,7 @@ impl Default for DelayDetector {
             growing_groups: 0,
             usage: Usage::Normal,
             least: LeastDelay::default(),
+            queue: StandingQueue::default(),
         }
     }
 }
@@ -94,6 +101,8 @@ impl DelayDetector {
     /// A packet has arrived. Send and arrival time are of different clocks.
     pub(super) fn on_packet(&mut self, sent_us: i64, arrival_us: i64) {
         self.least.on_packet(sent_us, arrival_us);
+        self.queue
+            .on_packet(arrival_us, self.least.above(sent_us, arrival_us));
         let Some(group) = &mut self.group else {
             return self.begin(sent_us, arrival_us);
         };
@@ -197,12 +206,15 @@ impl DelayDetector {
     }
 
     pub(super) fn usage(&self) -> Usage {
-        self.usage
+        match self.usage {
+            Usage::Over if self.queue_us() < LEAST_QUEUE_US => Usage::Normal,
+            usage => usage,
+        }
     }
 
-    /// What the last packet waited in queues, as far as the least delay of late is a path without them.
+    /// What each packet of late waited in queues, as far as the least delay is a path without them.
     pub(super) fn queue_us(&self) -> i64 {
-        self.least.queue_us
+        self.queue.us()
     }
 }
 
@@ -226,7 +238,6 @@ struct LeastDelay {
     began_us: Option<i64>,
     least_us: i64,
     last_least_us: i64,
-    queue_us: i64,
 }
 
 impl LeastDelay {
@@ -245,7 +256,39 @@ impl LeastDelay {
             }
             Some(_) => self.least_us = self.least_us.min(delay),
         }
-        self.queue_us = delay - self.least_us.min(self.last_least_us);
+    }
+
+    fn above(&self, sent_us: i64, arrival_us: i64) -> i64 {
+        arrival_us - sent_us - self.least_us.min(self.last_least_us)
+    }
+}
+
+/// The least wait of this period and the one before.
+#[derive(Default)]
+struct StandingQueue {
+    began_us: Option<i64>,
+    least_us: i64,
+    last_least_us: i64,
+}
+
+impl StandingQueue {
+    fn on_packet(&mut self, arrival_us: i64, waited_us: i64) {
+        let is_of_this_period =
+            |began: i64| (arrival_us - began).unsigned_abs() < STANDING_US as u64;
+        if self.began_us.is_some_and(is_of_this_period) {
+            self.least_us = self.least_us.min(waited_us);
+            return;
+        }
+        self.last_least_us = match self.began_us {
+            Some(_) => self.least_us,
+            None => waited_us,
+        };
+        self.began_us = Some(arrival_us);
+        self.least_us = waited_us;
+    }
+
+    fn us(&self) -> i64 {
+        self.least_us.min(self.last_least_us)
     }
 }
 
@@ -267,7 +310,20 @@ mod tests {
         let mut detector = DelayDetector::default();
         assert_eq!(run(&mut detector, 0, 100, 0), Usage::Normal);
         assert_eq!(run(&mut detector, 100, 30, 2_000), Usage::Over);
-        assert_eq!(detector.queue_us(), 58_000);
+        // What every packet of the last periods waited at least.
+        assert_eq!(detector.queue_us(), 40_000);
+    }
+
+    #[test]
+    fn what_a_receiver_reads_late_and_at_once_is_no_queue() {
+        let mut detector = DelayDetector::default();
+        for group in 0..1_000 {
+            let sent = group * 20_000;
+            // It runs once in 120 ms, and then reads all that has come.
+            detector.on_packet(sent, (sent + 119_999) / 120_000 * 120_000);
+            assert_ne!(detector.usage(), Usage::Over, "{group}");
+        }
+        assert!(detector.queue_us() < LEAST_QUEUE_US);
     }
 
     #[test]

@@ -39,6 +39,7 @@ const KEPT_LESS_PER_SECOND: f64 = 1.0;
 /// What is sent in bursts makes queues of its own. Where less is sent than was thought possible, one is not taken
 /// for the whole truth: the estimate falls by steps.
 const STEP_KEPT: f64 = 0.7;
+const LONG_STEP_KEPT: f64 = 0.4;
 const LONG_QUEUE_US: i64 = 150_000;
 
 /// Where the limit was found lately.
@@ -153,9 +154,11 @@ impl Estimator {
         let too_long = (queue_us - SHORT_QUEUE_US).max(0) as f64 / 1e6;
         let kept = (KEPT - KEPT_LESS_PER_SECOND * too_long).max(LEAST_KEPT);
         let mut bps = arriving * kept;
-        if queue_us < LONG_QUEUE_US {
-            bps = bps.max(self.bps * STEP_KEPT);
-        }
+        let step = match queue_us < LONG_QUEUE_US {
+            true => STEP_KEPT,
+            false => LONG_STEP_KEPT,
+        };
+        bps = bps.max(self.bps * step);
         if self
             .ceiling
             .is_some_and(|ceiling| ceiling.is_below(arriving))

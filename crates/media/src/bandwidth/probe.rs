@@ -15,6 +15,11 @@ const PATIENCE_US: u64 = 1_000_000;
 const FULL: f64 = 0.9;
 const BELOW_FULL: f64 = 0.95;
 
+/// A bottleneck spreads packets evenly. If nothing comes for so long, and for this share of the time in which the
+/// probe came, the receiver was not let run, and the rest of the time is what counts.
+const STALL_US: i64 = 10_000;
+const STALL_SHARE: i64 = 2;
+
 /// What a probe asks for, of the estimate: the first may be bold.
 const FIRST_FACTOR: f64 = 3.0;
 const FACTOR: f64 = 2.0;
@@ -47,6 +52,9 @@ struct Cluster {
     first_arrival_us: i64,
     first_arrival_bytes: u32,
     last_arrival_us: i64,
+    /// The longest time in which nothing came, and the bytes that ended it.
+    gap_us: i64,
+    gap_bytes: u16,
 }
 
 /// A probe's result.
@@ -170,9 +178,15 @@ impl Prober {
             cluster.first_arrival_us = arrival_us;
             cluster.first_arrival_bytes = packet.bytes.into();
         }
-        if cluster.arrived_packets == 0 || arrival_us > cluster.last_arrival_us {
+        if cluster.arrived_packets == 0 {
             cluster.last_arrival_us = arrival_us;
         }
+        let gap_us = arrival_us - cluster.last_arrival_us;
+        if gap_us > cluster.gap_us {
+            cluster.gap_us = gap_us;
+            cluster.gap_bytes = packet.bytes;
+        }
+        cluster.last_arrival_us = cluster.last_arrival_us.max(arrival_us);
         cluster.arrived_packets += 1;
         cluster.arrived_bytes += u32::from(packet.bytes);
     }
@@ -250,16 +264,20 @@ impl Prober {
 
 /// The lesser of how fast a probe was sent and how fast it came: the first packet's bytes took no time.
 fn result(cluster: &Cluster) -> Option<(f64, bool)> {
-    let arriving_us = cluster.last_arrival_us - cluster.first_arrival_us;
+    let mut arriving_us = cluster.last_arrival_us - cluster.first_arrival_us;
     let sending_us = cluster.last_sent_us.saturating_sub(cluster.began_us);
     let sent = f64::from(cluster.sent_bytes - cluster.last_sent_bytes) * 8e6;
-    let arrived = f64::from(
+    let mut arrived = f64::from(
         cluster
             .arrived_bytes
             .saturating_sub(cluster.first_arrival_bytes),
     ) * 8e6;
     if arriving_us > 2_000_000 {
         return None;
+    }
+    if cluster.gap_us >= STALL_US && cluster.gap_us * STALL_SHARE >= arriving_us {
+        arriving_us -= cluster.gap_us;
+        arrived -= f64::from(cluster.gap_bytes) * 8e6;
     }
     // What was sent in no time went as fast as it was meant to.
     let sent_bps = match sending_us {
@@ -276,4 +294,61 @@ fn result(cluster: &Cluster) -> Option<(f64, bool)> {
     } else {
         (arrived_bps.min(sent_bps), false)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty packets of 1,000 bytes, sent within 20 ms, that came at these times in milliseconds.
+    fn measured(arrivals_ms: impl Iterator<Item = i64>) -> f64 {
+        let mut prober = Prober::default();
+        let situation = Situation {
+            now_us: 1_000_000,
+            estimate_bps: 4e6,
+            wanted_bps: 8e6,
+            is_congested: false,
+            fell_us: None,
+        };
+        assert!(prober.poll(situation).is_some());
+        for packet in 0..20 {
+            prober.on_sent(1_000_000 + packet * 1_000, 1_000);
+        }
+        let ended = Situation {
+            now_us: 1_020_000,
+            ..situation
+        };
+        assert_eq!(prober.poll(ended), None);
+        for arrival_ms in arrivals_ms {
+            let packet = Reported {
+                sent_us: 1_000_000,
+                bytes: 1_000,
+                cluster: prober.id,
+                was_missing: false,
+            };
+            prober.on_received(packet, arrival_ms * 1_000);
+        }
+        prober.outcome(1_100_000, 4e6).unwrap().bps
+    }
+
+    #[test]
+    fn a_bottleneck_spreads_a_probe_and_a_receiver_that_stood_still_does_not() {
+        // 1,000 bytes each 4 ms.
+        let narrow = measured((0..20).map(|packet| packet * 4));
+        assert!((1.8e6..2.0e6).contains(&narrow), "{narrow}");
+        let wide = measured(0..20);
+        assert!(wide > 7e6, "{wide}");
+        let stalled =
+            measured((0..20).map(|packet| if packet < 7 { packet } else { packet.max(90) }));
+        assert!(stalled > 7e6, "{stalled}");
+        // A narrow path is found behind a stall, too.
+        let both = measured((0..20).map(|packet| {
+            if packet < 5 {
+                packet * 4
+            } else {
+                100 + packet * 4
+            }
+        }));
+        assert!((1.7e6..2.1e6).contains(&both), "{both}");
+    }
 }

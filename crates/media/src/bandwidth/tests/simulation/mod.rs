@@ -4,4 +4,5 @@
 mod library;
 mod link;
 mod sender;
+mod starved;
 mod tests;

@@ -12,7 +12,7 @@ const FRAME_US: u64 = 33_333;
 const PACKET: usize = 1_100;
 const SOUND_US: u64 = 20_000;
 /// A picture that waited longer is dropped.
-const LONGEST_WAIT_US: u64 = 400_000;
+const LONGEST_WAIT_US: u64 = 800_000;
 /// Each so many frames a key frame, of so many usual frames' size.
 const KEY_FRAME_EACH: u64 = 90;
 const KEY_FRAME_SIZE: f64 = 5.0;
