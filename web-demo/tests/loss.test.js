@@ -14,6 +14,8 @@ let browser;
 /** @type {Awaited<ReturnType<typeof startRelay>>} */
 let relay;
 /** @type {import("playwright-core").Page} */
+let ada;
+/** @type {import("playwright-core").Page} */
 let viewer;
 
 /** A round trip of 100 ms, of which each way may be 15 ms longer or shorter. */
@@ -36,7 +38,7 @@ before(async () => {
   browser = await launchChromium();
   const far = { room: "far", fullCamera: true };
   // At the rate of a camera: a loss shows in the next packet.
-  const ada = await openPage(browser, server, { ...far, name: "Ada", scripts: [camera(320, 30), relay.script] });
+  ada = await openPage(browser, server, { ...far, name: "Ada", scripts: [camera(320, 30), relay.script] });
   // A browser that sends nothing does not know its round trip, and buffers less than it should.
   viewer = await openPage(browser, server, { ...far, name: "Bob", scripts: [camera(64, 5), relay.script] });
   for (const page of [ada, viewer]) await status(page, "connected");
@@ -72,11 +74,39 @@ const figures = () =>
     return found;
   });
 
+/** What the camera's page has sent: a busy machine encodes less, and then less can be shown. @returns {Promise<Record<string, number>>} */
+const sent = () =>
+  ada.evaluate(async () => {
+    const connection = /** @type {any} */ (window).connections.at(-1);
+    const all = [...(await connection.getStats()).values()];
+    const video = all.filter((entry) => entry.type === "outbound-rtp" && entry.kind === "video");
+    return { framesSent: video.reduce((most, entry) => Math.max(most, entry.framesSent ?? 0), 0) };
+  });
+
+/** What the server counted, of all pages. @returns {Promise<Record<string, number>>} */
+async function counted() {
+  const text = await (await fetch(`${server.origin}/metrics`)).text();
+  const names = {
+    asked: "plenum_inbound_nacks_total",
+    repeated: "plenum_outbound_retransmissions_total",
+    refused: 'plenum_dropped_total{reason="retransmission_refused"}',
+    askedOfPublishers: "plenum_outbound_nacks_total",
+    keyFramesAsked: "plenum_inbound_key_frame_requests_total",
+    brokenOff: "plenum_path_pictures_broken_off_total",
+    paced: "plenum_path_paced_packets_total",
+    probePackets: "plenum_path_probe_packets_total",
+  };
+  const value = (/** @type {string} */ name) =>
+    Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? NaN);
+  return Object.fromEntries(Object.entries(names).map(([key, name]) => [key, value(name)]));
+}
+
 /** What passed in a while. */
 async function look() {
-  const [before, counts, since] = [await figures(), { ...relay.counts }, performance.now()];
+  const all = async () => ({ ...(await figures()), ...(await sent()), ...(await counted()) });
+  const [before, counts, since] = [await all(), { ...relay.counts }, performance.now()];
   await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
-  const now = await figures();
+  const now = await all();
   const seconds = (performance.now() - since) / 1_000;
   const passed = Object.fromEntries(Object.entries(now).map(([name, value]) => [name, value - (before[name] ?? 0)]));
   const [lost, carried] = [relay.counts.lost - counts.lost, relay.counts.carried - counts.carried];
@@ -92,7 +122,7 @@ async function lose(share) {
   await new Promise((resolve) => setTimeout(resolve, SETTLING_MS));
 }
 
-for (const share of [0.05, 0.1]) {
+for (const share of [0, 0.05, 0.1]) {
   // How long it stands still is printed and not claimed: a busy machine stops pictures as well.
   test(`with ${100 * share} % lost between camera and viewer the picture goes on`, async () => {
     await lose(share);

@@ -27,6 +27,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer is raised only into this share of the estimate: its noise (9 % either way) must not lower it again.
 const RISING_SHARE: f64 = 0.83;
+/// Of what a rise takes, so much is sought on the path: nobody probes for a few hundredths.
+const SOUGHT: f64 = 1.15;
 /// There must have been room for so long,
 const ROOM_FOR: Duration = Duration::from_secs(1);
 /// and nothing must have been lowered for so long.
@@ -195,10 +197,12 @@ impl Allocator {
     }
 }
 
-/// What all that is asked for would take, in bits per second.
+/// What the path would have to carry for all that is asked for to be given, in bits per second. It is a little more
+/// than a layer is raised into: what just suffices is not sought for.
 pub(crate) fn wanted_bps(demands: &[Demand]) -> u64 {
     let costs = demands.iter().filter_map(cost);
-    costs.map(|cost| cost.best).sum()
+    let sum: u64 = costs.map(|cost| cost.best).sum();
+    (sum as f64 / RISING_SHARE * SOUGHT) as u64
 }
 
 /// What a subscription could be given.

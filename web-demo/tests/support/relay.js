@@ -1,5 +1,5 @@
 // A network of one's own between pages and the server's UDP port: it loses, delays and reorders datagrams, the
-// same way each time for the same seed. It opens none of them.
+// same way each time for the same seed, and carries no more than it is told. It opens none of them.
 
 import { createSocket } from "node:dgram";
 
@@ -8,6 +8,13 @@ import { createSocket } from "node:dgram";
  * @property {number} loss the share that is lost, 0 to 1
  * @property {number} delayMs of one way, on average
  * @property {number} jitterMs so much more or less than that
+ */
+
+/**
+ * What the way to the pages carries: datagrams wait in a queue, and what does not fit is lost.
+ * @typedef {object} Bottleneck
+ * @property {number} bitsPerSecond
+ * @property {number} queueMs the longest queue
  */
 
 /** @param {number} seed */
@@ -37,6 +44,19 @@ export async function startRelay(serverPort) {
   let random = numbers(1);
   const counts = { carried: 0, lost: 0 };
   const draw = () => /** @type {number} */ (random.next().value);
+  /** @type {Bottleneck | null} */
+  let bottleneck = null;
+  /** When what waits will be through. */
+  let busyUntil = 0;
+  /** @param {number} bytes @param {() => void} send */
+  const squeeze = (bytes, send) => {
+    if (!bottleneck) return carry(send);
+    const now = performance.now();
+    const waits = Math.max(0, busyUntil - now);
+    if (waits > bottleneck.queueMs) return void counts.lost++;
+    busyUntil = now + waits + (bytes * 8_000) / bottleneck.bitsPerSecond;
+    setTimeout(() => carry(send), busyUntil - now);
+  };
   /** @param {() => void} send */
   const carry = (send) => {
     const { loss, delayMs, jitterMs } = conditions;
@@ -58,7 +78,7 @@ export async function startRelay(serverPort) {
     if (!socket) {
       socket = createSocket("udp4");
       socket.on("error", () => {});
-      socket.on("message", (answer) => carry(() => isOver || inward.send(answer, client.port, client.address)));
+      socket.on("message", (answer) => squeeze(answer.length, () => isOver || inward.send(answer, client.port, client.address)));
       outward.set(name, socket);
     }
     carry(() => isOver || socket.send(datagram, serverPort, "127.0.0.1"));
@@ -70,6 +90,10 @@ export async function startRelay(serverPort) {
     set(next, seed = 1) {
       conditions = next;
       random = numbers(seed);
+    },
+    /** From now on, on the way to the pages, all of them together. @param {Bottleneck | null} next */
+    limit(next) {
+      bottleneck = next;
     },
     /** For the pages that are to go through this: the answer's candidates are led here. */
     script: `{

@@ -198,14 +198,19 @@ impl Estimator {
         self.bps = risen.min(known_to_be_there).min(GREATEST_BPS);
     }
 
-    /// What a probe has shown. The first also lowers what was only assumed.
+    /// What a probe has shown. The first also lowers what was only assumed, if it found the path full: one that did
+    /// not has asked for no more than is wanted.
     pub(super) fn on_probe(&mut self, outcome: Outcome) {
         if self.delays.usage() == Usage::Over {
             return;
         }
         let seen = outcome.bps.clamp(LEAST_BPS, GREATEST_BPS);
         let bps = match outcome {
-            Outcome { is_first: true, .. } => seen,
+            Outcome {
+                is_first: true,
+                is_full: true,
+                ..
+            } => seen,
             // Half of what is more: the rest may be another's.
             Outcome { is_full: true, .. } => self.bps.max((self.bps + seen) / 2.0),
             _ => self.bps.max(seen),
