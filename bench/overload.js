@@ -9,8 +9,8 @@ const path = require("node:path");
 const SECONDS = 45;
 const BUSY_FROM = 5;
 const BUSY_UNTIL = 25;
-const SUBSCRIBERS = process.env.OVERLOAD_SUBSCRIBERS ?? "300";
-const HOGS = Number(process.env.OVERLOAD_HOGS ?? 3);
+const SUBSCRIBERS = process.env.OVERLOAD_SUBSCRIBERS ?? "200";
+const HOGS = Number(process.env.OVERLOAD_HOGS ?? 4);
 const SERVER_CORE = process.env.BENCH_SERVER_CORE ?? "0";
 const LOAD_CORE = process.env.BENCH_LOAD_CORE ?? "1";
 /** How often the server's metrics are read. */
@@ -63,7 +63,7 @@ function watch(url) {
 async function run(report) {
   const flags = process.env.SERVER_FLAGS.split(" ");
   const url = flags[flags.indexOf("--url") + 1];
-  const load = ["--scenario", "fanout", "--media", "both", "--subscribers", SUBSCRIBERS, "--join-rate", "100"];
+  const load = ["--scenario", "fanout", "--media", "both", "--bitrate", "4000000", "--subscribers", SUBSCRIBERS, "--join-rate", "100"];
   const tester = spawn(
     "taskset",
     ["--cpu-list", LOAD_CORE, "target/release/plenum-load", "run", ...load, "--duration", `${SECONDS}`, "--json", report, ...flags],
