@@ -249,12 +249,14 @@ impl Engine {
                     peer: peer.id,
                     after,
                 });
+                let first_offer = peer.first_offer;
                 peer.outbound
                     .iter_mut()
-                    .for_each(|outbound| outbound.on_connected(now));
+                    .for_each(|outbound| outbound.on_connected(now, first_offer));
                 self.prepare_pictures(now, place);
             }
             TransportEvent::Data { messages, refused } => {
+                self.note_proven_keys(now, place);
                 self.statistics.dropped[DropReason::Data as usize] += refused;
                 for message in messages {
                     self.relay(now, place, message);
@@ -275,6 +277,7 @@ impl Engine {
         if is_rtcp(datagram) {
             let length = transport.open_rtcp(datagram)?;
             transport.ice.note_consent(now, path);
+            self.note_proven_keys(now, place);
             let Self {
                 peers,
                 tracks,
@@ -294,6 +297,7 @@ impl Engine {
         }
         let length = transport.open_rtp(datagram)?;
         transport.ice.note_consent(now, path);
+        self.note_proven_keys(now, place);
         let result = self.router(now).route(place, &datagram[..length]);
         // What is asked for again 20 ms sooner is a picture that does not stand still.
         if std::mem::take(&mut self.peers[place].misses_packets) {

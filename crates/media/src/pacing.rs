@@ -69,7 +69,12 @@ pub(crate) fn must_wait(
 impl Peer {
     /// Whether it is to be asked again soon.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.held.is_empty() || self.bandwidth.is_probing()
+        !self.held.is_empty() || self.bandwidth.is_probing() || self.waits_for_pictures()
+    }
+
+    /// Whether it is to have pictures that are held back for a moment.
+    fn waits_for_pictures(&self) -> bool {
+        self.transport.is_connected() && self.outbound.iter().any(OutboundTrack::is_held)
     }
 }
 

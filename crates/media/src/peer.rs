@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) first_offer: Option<Instant>,
     /// When ICE and DTLS were done.
     pub(crate) connected_at: Option<Instant>,
+    /// It has sent something under the keys of the handshake, and so can read what comes under them.
+    pub(crate) has_proven_keys: bool,
     /// The ICE username fragment of the client's last offer: another one is a restart.
     pub(crate) remote_ufrag: String,
     pub(crate) session_id: u64,
@@ -114,6 +116,7 @@ impl Peer {
             extensions: ExtensionMap::default(),
             first_offer: None,
             connected_at: None,
+            has_proven_keys: false,
             remote_ufrag: String::new(),
             session_id,
             answers: 0,

@@ -26,8 +26,10 @@ use crate::transport::{OutboundIndex, Transport, rtcp};
 const EXTENSIONS: usize = 8;
 
 /// A picture is held back until the client can take it: it has to apply the answer that names its SSRC, and
-/// after the handshake to install its keys. What comes earlier is lost, and with it a key frame.
+/// after the handshake to install its keys. What comes earlier is lost, and with it a key frame. Nobody shakes hands
+/// before the first answer is applied; of later ones no client tells.
 const ANSWER_APPLIED: Duration = Duration::from_millis(150);
+/// For clients that send nothing themselves: others prove it with their first packet.
 const KEYS_INSTALLED: Duration = Duration::from_millis(25);
 
 /// What a sealed packet has besides its payload: header, extensions, and the seal of AES-GCM. Layers' bitrates
@@ -481,11 +483,17 @@ impl OutboundTrack {
         }
     }
 
-    /// The handshake is done.
-    pub(crate) fn on_connected(&mut self, now: Instant) {
-        if self.is_held() {
+    /// The handshake is done, which could begin when the answer to the first offer was applied.
+    pub(crate) fn on_connected(&mut self, now: Instant, first_offer: Option<Instant>) {
+        if self.is_held() && Some(self.bound_at) == first_offer {
             self.held_until = Some(now + KEYS_INSTALLED);
         }
+    }
+
+    /// The client has sent something under the keys of the handshake.
+    pub(crate) fn on_keys_proven(&mut self, first_offer: Option<Instant>) {
+        self.held_until
+            .take_if(|_| Some(self.bound_at) == first_offer);
     }
 
     /// Whether the client cannot take the picture yet.
