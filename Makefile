@@ -1,6 +1,6 @@
 # Plenum's commands. `make run` starts the server, `make test` runs everything that tests it.
 
-.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn overload browsers janus postgresql sim kill-test
+.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn late-join overload browsers janus postgresql sim kill-test
 .DEFAULT_GOAL := help
 
 # Root, or sudo where it is.
@@ -95,6 +95,10 @@ bench: ## loads of bench/loads on Plenum, pinned to one core: bench/results and 
 compare: janus ## the same loads on Plenum and Janus in turn, 15 minutes: docs/benchmarks.md
 	cargo build --release --workspace --bins
 	bench/compare
+
+late-join: browsers $(NPM_INSTALLED) ## from the click on "Join" to the first picture, in Chromium; make late-join JOINS=20
+	cargo build --release --workspace --bins
+	node bench/late-join-chromium.js $(or $(JOINS),60)
 
 churn: ## people come and go for an hour: memory and descriptors must stay flat; make churn MINUTES=10
 	cargo build --release --workspace --bins

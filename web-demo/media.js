@@ -31,6 +31,8 @@ const LONGEST_WAIT_MS = 8_000;
 /** @param {TrackSource} source @returns {TrackKind} */
 const kindOf = (source) => (source === "camera" || source === "screen" ? "video" : "audio");
 
+const newConnection = () => new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+
 /**
  * Events: `received` and `removed` for the tracks of others; `state`; `refused` when the server did not take
  * a publication; `failed` when a connection could not be made at all; `data` from others.
@@ -48,6 +50,8 @@ export class Media extends Emitter {
   #number = 0;
   /** @type {RTCPeerConnection | null} */
   #connection = null;
+  /** Made while there was time: the browser's first one takes a while. @type {RTCPeerConnection | null} */
+  #prepared = null;
   #wasConnected = false;
   /** @type {"connecting" | "connected" | "interrupted"} */
   #state = "connecting";
@@ -89,6 +93,11 @@ export class Media extends Emitter {
     return this.#connection;
   }
 
+  /** `open` will be called soon. */
+  prepare() {
+    this.#prepared ??= newConnection();
+  }
+
   /**
    * A new connection, with receiving sections for what is already there. What was published on the one
    * before is published again.
@@ -98,7 +107,8 @@ export class Media extends Emitter {
     this.#discard();
     this.#number += 1;
     this.#mustStartAnew = false;
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    const connection = this.#prepared ?? newConnection();
+    this.#prepared = null;
     this.#connection = connection;
     this.#setState(this.#wasConnected ? "interrupted" : "connecting");
     connection.oniceconnectionstatechange = () => this.#watch(connection);
@@ -114,6 +124,8 @@ export class Media extends Emitter {
   /** End it. */
   close() {
     this.#discard();
+    this.#prepared?.close();
+    this.#prepared = null;
     this.#slots.clear();
   }
 

@@ -10,6 +10,7 @@
 import { Devices } from "./devices.js";
 import { Emitter } from "./emitter.js";
 import { asPlenumError, PlenumError } from "./failures.js";
+import { FirstFrame } from "./first-frame.js";
 import { Media } from "./media.js";
 import { Moderator } from "./moderator.js";
 import { RoomState } from "./room.js";
@@ -96,6 +97,8 @@ export class Room extends Emitter {
   #media;
   /** @type {Viewports} */
   #viewports;
+  /** @type {FirstFrame | null} */
+  #firstFrame = null;
   /** Tracks that can be played, by id. @type {Map<string, RemoteTrack>} */
   #tracks = new Map();
   /** Received before the room told of them. @type {Map<string, MediaStreamTrack>} */
@@ -308,6 +311,7 @@ export class Room extends Emitter {
    */
   showIn(trackId, element) {
     this.#viewports.show(trackId, element);
+    this.#firstFrame?.watch(element);
   }
 
   /**
@@ -339,11 +343,14 @@ export class Room extends Emitter {
       const { camera = false, microphone = false } = this.#options;
       await atMost(this.devices.start({ camera, microphone }), DEVICES_LIMIT_MS);
     }
+    this.#firstFrame = new FirstFrame((message) => this.#signaling.send(message));
+    this.#media.prepare();
     onStep("token");
     await this.#signaling.prepare();
     onStep("signaling");
     const joined = await this.#signaling.open();
     onStep("media");
+    this.#firstFrame.handleJoined(joined);
     const connected = this.#untilConnected();
     this.#begin(joined);
     await connected;
@@ -401,6 +408,7 @@ export class Room extends Emitter {
     this.#signaling.on("token", ({ resumeToken }) => this.#options.onResumeToken?.(resumeToken));
     this.#signaling.on("message", (message) => this.#handle(message));
     this.#signaling.on("waiting", (waiting) => {
+      this.#firstFrame?.cancel();
       this.#options.onWaiting?.(waiting);
       if (this.#status === "connecting") return;
       this.#setStatus("waiting");
@@ -435,7 +443,10 @@ export class Room extends Emitter {
       this.#claim();
     });
     this.#media.on("removed", ({ trackId }) => this.#drop(trackId));
-    this.#media.on("state", () => this.#tellStatus());
+    this.#media.on("state", (state) => {
+      if (state === "connected") this.#firstFrame?.handleConnected();
+      this.#tellStatus();
+    });
     this.#media.on("data", (data) => this.emit("data", data));
     this.#media.on("refused", ({ source, error }) => {
       // What nobody gets must not look as if it were on.
@@ -555,6 +566,7 @@ export class Room extends Emitter {
     this.stopScreen();
     this.#media.close();
     this.#viewports.close();
+    this.#firstFrame?.cancel();
     if (this.#ownsDevices) this.devices.stop();
     this.#setStatus("ended");
   }

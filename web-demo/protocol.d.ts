@@ -67,6 +67,19 @@ export type ClientMessage =
       /** What changed, at most 200. */
       tracks: Array<Viewport>;
     }
+  /**
+   * Tell once how long the first picture took after joining: for the server's metrics, and for
+   * nothing else. Each part has a minute at most; the first such message of a WebSocket counts.
+   */
+  | {
+      type: "first_frame";
+      /** From the beginning of joining, devices left out, to the connected `RTCPeerConnection`. */
+      connect_ms: number;
+      /** From there to the last packet of the frame that was shown first. */
+      key_frame_ms: number;
+      /** From there until it was decoded and shown. */
+      decode_ms: number;
+    }
   /** Ask who is live; `live_status` comes back. */
   | { type: "live_status" }
   /** Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage, pixels, received, seesAndHears, status, until, videoOf } from "./support/browser.js";
+import { prefer } from "./support/codecs.js";
 import { startServer } from "./support/server.js";
 
 /** @type {import("./support/server.js").Server} */
@@ -167,21 +168,7 @@ test("a message on the data channel reaches the others with its sender, and not 
 
 for (const codec of ["video/VP8", "video/H264", "video/VP9", "video/AV1"]) {
   test(`${codec} from one is decoded by another`, async (t) => {
-    const ann = await person("Ann", codec, {
-      scripts: [`{
-        const add = RTCPeerConnection.prototype.addTransceiver;
-        RTCPeerConnection.prototype.addTransceiver = function (what, options) {
-          const transceiver = add.call(this, what, options);
-          if (what?.kind === "video") {
-            const all = RTCRtpSender.getCapabilities("video").codecs;
-            window.canEncode = all.some((one) => one.mimeType === "${codec}");
-            const helpers = all.filter((one) => /rtx|red|ulpfec/.test(one.mimeType));
-            if (window.canEncode) transceiver.setCodecPreferences([...all.filter((one) => one.mimeType === "${codec}"), ...helpers]);
-          }
-          return transceiver;
-        };
-      }`],
-    });
+    const ann = await person("Ann", codec, { scripts: [prefer(codec)] });
     await status(ann, "connected");
     if (!(await ann.evaluate(() => /** @type {any} */ (window).canEncode))) {
       await ann.context().close();

@@ -68,6 +68,16 @@ pub enum ClientMessage {
         /// What changed, at most 200.
         tracks: Vec<Viewport>,
     },
+    /// Tell once how long the first picture took after joining: for the server's metrics, and for nothing else.
+    /// Each part has a minute at most; the first such message of a WebSocket counts.
+    FirstFrame {
+        /// From the beginning of joining, devices left out, to the connected `RTCPeerConnection`.
+        connect_ms: u32,
+        /// From there to the last packet of the frame that was shown first.
+        key_frame_ms: u32,
+        /// From there until it was decoded and shown.
+        decode_ms: u32,
+    },
     /// Ask who is live; `live_status` comes back.
     LiveStatus,
     /// Keep the connection alive; `pong` comes back. Owed every `ping_interval_ms` of `joined`.
@@ -250,7 +260,7 @@ pub enum ParseError {
 }
 
 /// The message types that `parse_client_message` knows, in the order of `ClientMessage`.
-const TYPES: [&str; 22] = [
+const TYPES: [&str; 23] = [
     "join",
     "offer",
     "candidate",
@@ -260,6 +270,7 @@ const TYPES: [&str; 22] = [
     "update_state",
     "set_subscription",
     "set_viewport",
+    "first_frame",
     "live_status",
     "ping",
     "leave",

@@ -9,8 +9,8 @@ use std::time::Duration;
 use media::DropReason;
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use protocol::ErrorCode;
 use protocol::record::EndReason;
@@ -117,6 +117,7 @@ table! {
     join_seconds: Histogram, "plenum_join_seconds", [], "From a peer's first offer to the end of ICE and DTLS.";
     first_packet_seconds: Histogram, "plenum_first_packet_seconds", [], "From a subscription that can be served to its first packet on the way out.";
     first_key_frame_seconds: Histogram, "plenum_first_key_frame_seconds", [], "The same of pictures alone, which begin with a key frame. What comes before is plenum_join_seconds, what comes after is the client's decoding.";
+    first_frame_seconds: HistogramVec, "plenum_first_frame_seconds", ["part"], "How long people waited for their first picture after joining, as their browsers tell it, by part: connect, key_frame, decode (and show), and whole.";
     cpu_seconds: Gauge, "process_cpu_seconds_total", [], "CPU time of this process, user and system.";
     resident_bytes: IntGauge, "process_resident_memory_bytes", [], "Memory of this process that is resident.";
     build_info: IntGaugeVec, "plenum_build_info", ["version"], "Always 1; the version is in the label.";
@@ -134,6 +135,11 @@ pub(crate) const HTTP_REASONS: [&str; 6] = [
 
 /// Results of `plenum_webhook_deliveries_total`.
 const WEBHOOK_RESULTS: [&str; 3] = ["delivered", "failed", "given_up"];
+
+/// Parts of `plenum_first_frame_seconds`; the last is the sum of the others.
+const FIRST_FRAME_PARTS: [&str; 4] = ["connect", "key_frame", "decode", "whole"];
+/// What a client tells beyond it is not believed.
+const LONGEST_PART_MS: u32 = 60_000;
 
 impl Metrics {
     /// All metrics, each with its labels at zero: a graph of what has not happened yet is a line, not a gap.
@@ -155,6 +161,9 @@ impl Metrics {
         for result in WEBHOOK_RESULTS {
             metrics.webhook_deliveries.with_label_values(&[result]);
         }
+        for part in FIRST_FRAME_PARTS {
+            metrics.first_frame_seconds.with_label_values(&[part]);
+        }
         metrics
             .build_info
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
@@ -170,6 +179,19 @@ impl Metrics {
         self.participants_waiting.set(as_gauge(counts.waiting));
         self.sessions.set(as_gauge(counts.running_sessions));
         raise(&self.go_live_conflicts, counts.go_live_conflicts);
+    }
+
+    /// A client's first picture, in milliseconds.
+    pub(crate) fn observe_first_frame(&self, connect: u32, key_frame: u32, decode: u32) {
+        let parts = [connect, key_frame, decode];
+        if parts.iter().any(|part| *part > LONGEST_PART_MS) {
+            return;
+        }
+        let all = parts.into_iter().chain([parts.iter().sum()]);
+        for (part, ms) in FIRST_FRAME_PARTS.iter().zip(all) {
+            let histogram = self.first_frame_seconds.with_label_values(&[part]);
+            histogram.observe(f64::from(ms) / 1_000.0);
+        }
     }
 
     /// What the store's writer has done and has to do, and for how long the database has been away.
@@ -327,9 +349,34 @@ impl Metric for Histogram {
     }
 }
 
+impl Metric for HistogramVec {
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+        Self::new(
+            HistogramOpts::new(name, help).buckets(SECONDS.to_vec()),
+            labels,
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_picture_is_seen_in_its_parts_and_as_a_whole_and_an_hour_is_not_believed() {
+        let metrics = Metrics::new().unwrap();
+        metrics.observe_first_frame(90, 20, 15);
+        metrics.observe_first_frame(3_600_000, 20, 15);
+        let page = page(&metrics, &[]);
+        for (part, seconds) in FIRST_FRAME_PARTS
+            .iter()
+            .zip(["0.09", "0.02", "0.015", "0.125"])
+        {
+            let sum = format!("plenum_first_frame_seconds_sum{{part=\"{part}\"}} {seconds}\n");
+            assert!(page.contains(&sum), "{sum}{page}");
+        }
+        assert!(page.contains("plenum_first_frame_seconds_count{part=\"whole\"} 1\n"));
+    }
 
     fn page(metrics: &Metrics, workers: &[WorkerStatistics]) -> String {
         String::from_utf8(metrics.page(workers.iter().copied()).unwrap()).unwrap()

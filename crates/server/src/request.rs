@@ -61,9 +61,12 @@ pub(crate) fn request(message: ClientMessage) -> Option<Request> {
         ClientMessage::LowerHand { participant_id } => Request::LowerHand {
             participant: participant_id,
         },
-        // A client's candidates are not needed: its checks tell its addresses. Joins and pings are the
-        // session's own.
-        ClientMessage::Candidate { .. } | ClientMessage::Join(_) | ClientMessage::Ping => {
+        // A client's candidates are not needed: its checks tell its addresses. Joins, pings and measurements are
+        // the session's own.
+        ClientMessage::Candidate { .. }
+        | ClientMessage::Join(_)
+        | ClientMessage::Ping
+        | ClientMessage::FirstFrame { .. } => {
             return None;
         }
     })

@@ -45,6 +45,7 @@ pub(super) struct Reader<'a> {
     bucket: Bucket,
     refused_in_a_row: u32,
     has_asked_to_join: bool,
+    has_told_first_frame: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -66,6 +67,7 @@ impl<'a> Reader<'a> {
             bucket: Bucket::full(now, limits.messages_per_second, limits.messages_burst),
             refused_in_a_row: 0,
             has_asked_to_join: false,
+            has_told_first_frame: false,
         }
     }
 
@@ -210,6 +212,17 @@ impl<'a> Reader<'a> {
             // An overflow closes the outbox, which ends the reading.
             let _ = self.outbox.send(&ServerMessage::Pong { request_id });
             return;
+        }
+        if let ClientMessage::FirstFrame {
+            connect_ms,
+            key_frame_ms,
+            decode_ms,
+        } = message
+            && self.outbox.joined_at().is_some()
+            && !std::mem::replace(&mut self.has_told_first_frame, true)
+        {
+            let metrics = &self.app.metrics;
+            return metrics.observe_first_frame(connect_ms, key_frame_ms, decode_ms);
         }
         if let Some(request) = request(message) {
             self.tell_node(NodeCommand::Request {

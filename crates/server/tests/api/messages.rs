@@ -48,6 +48,8 @@ rows! {
     ClientMessage::SetSubscription { .. } => "set_subscription", Needs::Seat,
         { "track_id": "TR_0000000000001", "subscribed": true };
     ClientMessage::SetViewport { .. } => "set_viewport", Needs::Seat, { "tracks": [] };
+    ClientMessage::FirstFrame { .. } => "first_frame", Needs::Seat,
+        { "connect_ms": 90, "key_frame_ms": 20, "decode_ms": 15 };
     ClientMessage::LiveStatus => "live_status", Needs::Seat, {};
     ClientMessage::Ping => "ping", Needs::Seat, {};
     ClientMessage::OpenLobby { .. } => "open_lobby", Needs::Moderating, { "key": "first" };
@@ -151,7 +153,9 @@ async fn behind_a_token_that_is_no_good_no_message_is_heard() {
                 }
                 (_, "join") => assert!(refused.is_some(), "{defect:?}"),
                 // Who asked to join, and was refused by the room, is still there, and may ask to again.
-                (_, "ping" | "candidate") if defect == Defect::Banned => assert_eq!(refused, None),
+                (_, "ping" | "candidate" | "first_frame") if defect == Defect::Banned => {
+                    assert_eq!(refused, None)
+                }
                 (code, _) => assert_eq!(refused.as_deref(), Some(code), "{defect:?} {kind}"),
             }
         }

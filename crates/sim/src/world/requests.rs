@@ -57,7 +57,10 @@ impl World {
             ClientMessage::LowerHand {
                 participant_id: participant,
             } => Request::LowerHand { participant },
-            ClientMessage::Candidate { .. } | ClientMessage::Join(_) | ClientMessage::Ping => {
+            ClientMessage::Candidate { .. }
+            | ClientMessage::Join(_)
+            | ClientMessage::Ping
+            | ClientMessage::FirstFrame { .. } => {
                 return None;
             }
         })
