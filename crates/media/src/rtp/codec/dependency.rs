@@ -1,6 +1,8 @@
 //! The dependency descriptor (AV1 RTP specification, appendix A): to which layers a frame belongs, and which
 //! receivers need it. It never changes anything but the frame's number, and a structure has at most 64 templates.
 
+use super::bits::Bits;
+
 /// Templates that a structure can have: their number has six bits.
 const TEMPLATES: usize = 64;
 
@@ -158,10 +160,7 @@ struct Fields {
 
 impl Fields {
     fn read(descriptor: &[u8], in_force: Option<&Structure>) -> Option<Self> {
-        let mut bits = Bits {
-            bytes: descriptor,
-            position: 0,
-        };
+        let mut bits = Bits::new(descriptor);
         let mut fields = Self {
             starts_frame: bits.flag()?,
             ends_frame: bits.flag()?,
@@ -279,41 +278,6 @@ fn layers(templates: &[Template], target: usize) -> (u8, u8) {
                 template.temporal.max(temporal),
             )
         })
-}
-
-/// Bits, the highest first.
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Bits<'_> {
-    fn flag(&mut self) -> Option<bool> {
-        let byte = *self.bytes.get(self.position / 8)?;
-        let bit = byte >> (7 - self.position % 8) & 1;
-        self.position += 1;
-        Some(bit == 1)
-    }
-
-    /// A number of so many bits; of more than 32 the last 32.
-    fn read(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0_u32;
-        for _ in 0..count {
-            value = value << 1 | u32::from(self.flag()?);
-        }
-        Some(value)
-    }
-
-    /// A number below `bound`, in as few bits as it can be told (`ns(n)` of the specification).
-    fn read_below(&mut self, bound: u32) -> Option<u32> {
-        let width = bound.checked_ilog2()? + 1;
-        let short = (1_u32 << width) - bound;
-        let value = self.read(width - 1)?;
-        if value < short {
-            return Some(value);
-        }
-        Some((value << 1 | u32::from(self.flag()?)) - short)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What the first bytes of a payload tell a forwarder, codec by codec. It never decodes, and trusts no length.
 
 pub(crate) mod av1;
+mod bits;
 pub(crate) mod dependency;
 pub(crate) mod frame;
 pub(crate) mod h264;
 pub(crate) mod picture_size;
+#[cfg(test)]
+mod recorded;
 pub(crate) mod red;
 pub(crate) mod vp8;
 pub(crate) mod vp9;

@@ -37,6 +37,11 @@ pub(crate) struct Layers {
 impl Descriptor {
     /// Read the descriptor at the beginning of a payload. `None` if it is cut off, or nothing follows it.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
+        Self::parse_with_size(payload).map(|(descriptor, _)| descriptor)
+    }
+
+    /// The same, and the size of the highest spatial layer that a scalability structure tells.
+    pub(crate) fn parse_with_size(payload: &[u8]) -> Option<(Self, Option<(u16, u16)>)> {
         let (&first, mut rest) = payload.split_first()?;
         let is_set = |bit: u8| first & bit != 0;
         let (has_picture_id, is_predicted, has_layers, is_flexible) =
@@ -61,17 +66,19 @@ impl Descriptor {
         if is_predicted && is_flexible {
             skip_references(&mut rest)?;
         }
+        let mut size = None;
         if is_set(0x02) {
-            rest = skip_structure(rest)?;
+            (rest, size) = take_structure(rest)?;
         }
-        (!rest.is_empty()).then_some(Self {
+        let descriptor = Self {
             picture_id,
             tl0_picture_index,
             layers,
             ends_frame: is_set(0x04),
             begins_frame: is_set(0x08),
             is_predicted,
-        })
+        };
+        (!rest.is_empty()).then_some((descriptor, size))
     }
 
     /// Whether this is the first packet (B) of a frame that leans on no earlier picture (P = 0), in the lowest
@@ -136,12 +143,18 @@ fn skip_references(rest: &mut &[u8]) -> Option<()> {
     None
 }
 
-/// The scalability structure: resolutions of the spatial layers, and the pictures of a group.
-fn skip_structure(structure: &[u8]) -> Option<&[u8]> {
+/// The scalability structure: resolutions of the spatial layers, of which the last is given, and the pictures of a
+/// group.
+fn take_structure(structure: &[u8]) -> Option<(&[u8], Option<(u16, u16)>)> {
     let (&first, mut rest) = structure.split_first()?;
     let spatial_layers = usize::from(first >> 5) + 1;
+    let mut size = None;
     if first & 0x10 != 0 {
-        rest = rest.get(spatial_layers * 4..)?;
+        let (resolutions, after) = rest.split_at_checked(spatial_layers * 4)?;
+        rest = after;
+        size = resolutions
+            .last_chunk()
+            .map(|[a, b, c, d]| (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])));
     }
     if first & 0x08 != 0 {
         let (&pictures, after) = rest.split_first()?;
@@ -152,7 +165,7 @@ fn skip_structure(structure: &[u8]) -> Option<&[u8]> {
             rest = after.get(references..)?;
         }
     }
-    Some(rest)
+    Some((rest, size))
 }
 
 #[cfg(test)]
