@@ -32,13 +32,16 @@ async function metric(name) {
 /** Whoever only watches. */
 const NO_DEVICES = `sessionStorage.setItem("plenum", JSON.stringify({ camera: false, microphone: false }));`;
 
+/** The server keeps 48 pictures for those who come, here 15 a second; half of it for those who are still connecting. */
+const OLD_MS = 1_600;
+
 const KEY_FRAMES = "plenum_first_key_frame_seconds_count";
 const TOLD = 'plenum_first_frame_seconds_count{part="whole"}';
 const ASKED = "plenum_outbound_key_frame_requests_total";
 const ASKED_BY_VIEWERS = "plenum_inbound_key_frame_requests_total";
 
 for (const codec of ["video/VP8", "video/H264", "video/VP9", "video/AV1"]) {
-  test(`who comes late sees ${codec} at once, and at most one key frame is asked for it`, async (t) => {
+  test(`who comes late sees ${codec} at once, and no key frame is asked for without need`, async (t) => {
     const ann = await openPage(browser, server, { name: "Ann", room: codec, scripts: [prefer(codec)] });
     await status(ann, "connected");
     if (!(await ann.evaluate(() => /** @type {any} */ (window).canEncode))) {
@@ -60,11 +63,14 @@ for (const codec of ["video/VP8", "video/H264", "video/VP9", "video/AV1"]) {
     // Late is after the key frames of the beginning: whatever Cleo is shown begins with what is kept, or is asked for.
     await until("the stream is under way", () => received(ben.page, "Ann"), (now) => now.frames > ben.frames + 30);
     const [asked, byViewers] = [await metric(ASKED), await metric(ASKED_BY_VIEWERS)];
+    const began = Date.now();
     const cleo = await enter("Cleo");
+    // One is asked for when she offers, and another where her machine is so slow that this one is old by then.
+    const needed = 1 + Math.floor((Date.now() - began) / OLD_MS);
     const more = (await metric(ASKED)) - asked;
     const moreByViewers = (await metric(ASKED_BY_VIEWERS)) - byViewers;
     t.diagnostic(`${more} key frames asked for, ${moreByViewers} requests of viewers`);
-    assert.ok(more <= 1 + moreByViewers, `${more} key frames asked for, ${moreByViewers} requests of viewers`);
+    assert.ok(more <= needed + moreByViewers, `${more} key frames asked for, ${moreByViewers} requests of viewers`);
     await Promise.all([ann, ben.page, cleo.page].map((page) => page.context().close()));
   });
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use protocol::TrackKind;
 use slab::Slab;
 
+use crate::bandwidth::Bandwidth;
 use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::{Layer, Track};
@@ -26,7 +27,17 @@ impl Desk<'_> {
     /// Forward a packet by the peer's subscription at this place, if it is of the subscription's layer: now, or
     /// when there is room for it.
     pub(crate) fn deliver(&mut self, peer: &mut Peer, place: usize, forwarded: &Forwarded<'_>) {
-        if pacing::must_wait(self.now, peer, place, forwarded) {
+        self.send_or_hold(peer, place, forwarded, Bandwidth::may_send);
+    }
+
+    fn send_or_hold(
+        &mut self,
+        peer: &mut Peer,
+        place: usize,
+        forwarded: &Forwarded<'_>,
+        may_go: fn(&mut Bandwidth, Instant) -> bool,
+    ) {
+        if pacing::must_wait(self.now, peer, place, forwarded, may_go) {
             self.statistics.paths.paced_packets += 1;
         } else {
             self.send(peer, place, forwarded);
@@ -73,19 +84,20 @@ impl Desk<'_> {
             return;
         }
         for place in 0..peer.outbound.len() {
-            let has_room = peer.held.is_empty() && peer.bandwidth.may_send(self.now);
             let outbound = &mut peer.outbound[place];
             outbound.release(self.now);
+            let is_shown = !outbound.is_held() && outbound.cut != Cut::Everything;
             // What was too much for the path is not sent once more.
-            if !has_room || outbound.is_broken_off {
+            if outbound.kind != TrackKind::Video || !is_shown || outbound.is_broken_off {
                 continue;
             }
-            let is_shown = !outbound.is_held() && outbound.cut != Cut::Everything;
-            if outbound.kind == TrackKind::Video && is_shown {
-                let track = &tracks[outbound.track];
-                if let Some(layer) = replayed(self.now, track, &outbound.selector) {
-                    self.replay_layer(peer, place, track, layer);
-                }
+            let track = &tracks[outbound.track];
+            let Some(layer) = replayed(self.now, track, &outbound.selector) else {
+                continue;
+            };
+            // Asked last: what is asked for is taken into the account.
+            if peer.held.is_empty() && peer.bandwidth.may_show(self.now) {
+                self.replay_layer(peer, place, track, layer);
             }
         }
     }
@@ -107,7 +119,7 @@ impl Desk<'_> {
             };
             if let Some(mut forwarded) = forwarded {
                 forwarded.newest = Some(track.layers[layer].newest_timestamp());
-                self.deliver(peer, place, &forwarded);
+                self.send_or_hold(peer, place, &forwarded, Bandwidth::may_show);
             }
             // The key frame did not begin it: it was lost, or is not for this subscriber.
             if peer.outbound[place].selector.current() != Some(layer) {

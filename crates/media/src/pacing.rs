@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use protocol::TrackKind;
 use slab::Slab;
 
+use crate::bandwidth::Bandwidth;
 use crate::delivery::Desk;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::Track;
@@ -41,19 +42,20 @@ impl Held {
     }
 }
 
-/// Whether a packet must wait; if so, it is in the queue. Sound never waits.
+/// Whether a packet must wait, by what the path says of it; if so, it is in the queue. Sound never waits.
 pub(crate) fn must_wait(
     now: Instant,
     peer: &mut Peer,
     place: usize,
     forwarded: &Forwarded<'_>,
+    may_go: fn(&mut Bandwidth, Instant) -> bool,
 ) -> bool {
     let outbound = &peer.outbound[place];
     if outbound.kind == TrackKind::Audio {
         return false;
     }
     // What waits goes first, even if there is room by now.
-    if peer.held.is_empty() && peer.bandwidth.may_send(now) {
+    if peer.held.is_empty() && may_go(&mut peer.bandwidth, now) {
         return false;
     }
     if outbound.is_held() || !outbound.may_want(forwarded.kept.layer) {
@@ -88,7 +90,8 @@ impl Desk<'_> {
                 self.break_off(peer, first.ssrc);
                 continue;
             }
-            if !peer.bandwidth.may_send(self.now) {
+            // Before the first feedback nothing else waits than what is shown to a newcomer, and what came after.
+            if !peer.bandwidth.may_show(self.now) {
                 break;
             }
             peer.held.waiting.pop_front();

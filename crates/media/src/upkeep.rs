@@ -118,11 +118,12 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
 
 /// Pictures that are held back: see that they have a fresh key frame when they are not, for a replay.
 pub(crate) fn prepare_pictures(now: Instant, peer: &Peer, tracks: &mut Slab<Track>) {
+    let is_connected = peer.transport.is_connected();
     for outbound in peer.outbound.iter().filter(|outbound| outbound.is_held()) {
         let target = outbound.selector.target();
         if let Some(layer) = target.and_then(|target| tracks[outbound.track].layers.get_mut(target))
         {
-            layer.prepare_picture(now);
+            layer.prepare_picture(now, is_connected);
         }
     }
 }

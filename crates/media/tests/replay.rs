@@ -8,11 +8,15 @@ mod client;
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, Section, VP8, packet, vp8_payload};
+use client::{Client, Credentials, Section, VP8, offer, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
 use protocol::{PeerId, TrackId, TrackKind};
 
 const TRACK: TrackId = TrackId::from_bits(1);
+const SUBSCRIBE: Command = Command::Subscribe {
+    peer: PeerId::from_bits(2),
+    track: TRACK,
+};
 const LAYERS: [u32; 2] = [71, 72];
 /// After this a new subscriber's picture is held back no longer.
 const SHOWN: Duration = Duration::from_millis(200);
@@ -83,18 +87,39 @@ impl Room {
     }
 
     fn join(&mut self) {
-        let subscribe = Command::Subscribe {
-            peer: PeerId::from_bits(2),
-            track: TRACK,
-        };
+        self.join_with(vec![SUBSCRIBE], Section::ReceiveVideo);
+    }
+
+    fn join_with(&mut self, before: Vec<Command>, section: Section) {
         self.viewer = Some(Client::connect(
             &mut self.engine,
             self.now,
             &self.credentials,
             2,
-            vec![subscribe],
-            &[Section::ReceiveVideo],
+            before,
+            &[section],
         ));
+    }
+
+    /// The viewer takes up the track in a second offer.
+    fn subscribe_later(&mut self) {
+        let peer = PeerId::from_bits(2);
+        let sdp = offer(
+            &self.credentials,
+            &[Section::ReceiveAudio, Section::ReceiveVideo],
+        );
+        for command in [SUBSCRIBE, Command::Offer { peer, sdp }] {
+            self.engine.handle_command(self.now, command);
+        }
+    }
+
+    /// The viewer sends something under its keys: a report of nothing.
+    fn say_a_word(&mut self) {
+        let viewer = self.viewer.as_mut().unwrap();
+        let mut sealed = viewer.seal_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 9]);
+        let from = viewer.address;
+        self.engine
+            .handle_datagram(self.now, from, None, &mut sealed);
     }
 
     /// A picture of a layer, taken now.
@@ -117,6 +142,22 @@ impl Room {
         let from = self.publisher.address;
         self.engine
             .handle_datagram(self.now, from, None, &mut sealed);
+    }
+
+    /// A key frame of so many packets of 1,000 bytes.
+    fn large_key_frame(&mut self, packets: u16) {
+        let timestamp = self.now.duration_since(self.began).as_millis() as u32 * 90;
+        for index in 0..packets {
+            let number = self.numbers[0];
+            self.numbers[0] += 1;
+            let payload = vp8_payload(1, index == 0, true, 1_000);
+            let is_last = index + 1 == packets;
+            let plain = packet(VP8, is_last, number, timestamp, LAYERS[0], &payload);
+            let mut sealed = self.publisher.seal(&plain);
+            let from = self.publisher.address;
+            self.engine
+                .handle_datagram(self.now, from, None, &mut sealed);
+        }
     }
 
     /// Time passes; what the viewer gets meanwhile.
@@ -178,6 +219,72 @@ fn a_screen_at_rest_is_shown_to_a_newcomer_without_a_key_frame_for_it_alone() {
     assert_eq!(room.key_frame_requests, before);
     let seconds = got[1].timestamp.wrapping_sub(got[0].timestamp) / 90_000;
     assert_eq!(seconds, 0, "what is late is drawn together");
+}
+
+#[test]
+fn a_newcomer_who_proves_its_keys_is_shown_the_picture_at_once() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.picture(0, true);
+    room.join();
+    assert!(room.flush().is_empty(), "its keys may not be installed yet");
+    room.say_a_word();
+    assert_eq!(room.flush().len(), 1);
+}
+
+#[test]
+fn a_newcomer_who_says_nothing_is_shown_the_picture_a_moment_later() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.picture(0, true);
+    room.join();
+    assert!(room.pass(Duration::from_millis(24)).is_empty());
+    assert_eq!(room.pass(Duration::from_millis(6)).len(), 1);
+}
+
+#[test]
+fn a_picture_of_a_later_answer_waits_until_that_is_applied_whatever_the_client_says() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.join_with(Vec::new(), Section::ReceiveAudio);
+    room.picture(0, true);
+    room.pass(PICTURE);
+    // The keys are proven by the second word alone: the first answer said nothing of this track.
+    room.subscribe_later();
+    room.say_a_word();
+    room.say_a_word();
+    assert!(room.pass(Duration::from_millis(140)).is_empty());
+    assert_eq!(room.pass(Duration::from_millis(20)).len(), 1);
+}
+
+#[test]
+fn a_large_picture_is_shown_in_a_moment_and_not_in_one_burst() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.large_key_frame(100);
+    room.join_with(vec![SUBSCRIBE], Section::ReceiveVideoWithFeedback);
+    assert!(room.pass(Duration::from_millis(5)).is_empty());
+    room.say_a_word();
+    let mut got = room.flush();
+    assert!(!got.is_empty());
+    // Three times the first estimate of 1.5 Mbit/s, and 200 ms of it at once; 40 bytes are around each payload.
+    for ms in (10..=200).step_by(5) {
+        got.extend(room.pass(Duration::from_millis(5)));
+        let most = 37_500.0 + 562.5 * f64::from(ms);
+        assert!(
+            (got.len() * 1_040) as f64 <= most + 1_040.0,
+            "{} in {ms} ms",
+            got.len()
+        );
+    }
+    assert_eq!(got.len(), 100);
+    let is_next = |pair: &[Got]| pair[1].number == pair[0].number.wrapping_add(1);
+    assert!(got.windows(2).all(is_next));
+}
+
+#[test]
+fn a_client_that_tells_nothing_of_arrivals_is_shown_all_at_once() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    room.large_key_frame(100);
+    room.join();
+    room.say_a_word();
+    assert_eq!(room.flush().len(), 100);
 }
 
 #[test]

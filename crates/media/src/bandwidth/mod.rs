@@ -111,6 +111,22 @@ impl Bandwidth {
         self.pacer.on_sent(bytes);
     }
 
+    /// Whether a packet of what is shown to a newcomer may go out now: as `may_send`, but before the first feedback
+    /// at a few times the first estimate. Live video is a picture at a time, this is many at once.
+    pub(crate) fn may_show(&mut self, now: Instant) -> bool {
+        let is_unheard = self.receiver.is_none()
+            && self
+                .path
+                .as_ref()
+                .is_some_and(|path| path.heard_us.is_none());
+        if !is_unheard {
+            return self.may_send(now);
+        }
+        let now_us = self.us(now);
+        self.estimate()
+            .is_none_or(|bps| self.pacer.may_start(now_us, bps))
+    }
+
     /// The transport-wide number of a packet that goes out now; `None` where none is negotiated.
     pub(crate) fn number(&mut self, now: Instant, bytes: usize) -> Option<u16> {
         self.spend(bytes);

@@ -4,6 +4,9 @@
 /// The budget grows a little faster than the estimate, so that what waits is sent some time; but a publisher who
 /// sends one layer, and more than the path carries, must not fill it.
 const FACTOR: f64 = 1.2;
+/// The same before the estimate is one: most paths carry more than that by far, and a first picture is worth a queue
+/// of a moment.
+const START_FACTOR: f64 = 3.0;
 /// What may go at once: so many seconds' worth of the estimate. A key frame of five usual pictures' size is a
 /// sixth of a second.
 const BURST_SECONDS: f64 = 0.2;
@@ -20,12 +23,21 @@ pub(super) struct Pacer {
 impl Pacer {
     /// Whether a packet of video may go out now. One that may goes whole, and the next waits the longer.
     pub(super) fn may_send(&mut self, now_us: u64, estimate_bps: f64) -> bool {
+        self.has_budget(now_us, estimate_bps, FACTOR)
+    }
+
+    /// The same while the estimate is only a guess.
+    pub(super) fn may_start(&mut self, now_us: u64, estimate_bps: f64) -> bool {
+        self.has_budget(now_us, estimate_bps, START_FACTOR)
+    }
+
+    fn has_budget(&mut self, now_us: u64, estimate_bps: f64, factor: f64) -> bool {
         if now_us > self.filled_us {
             let bytes_per_second = estimate_bps.max(LEAST_BPS) / 8.0;
             let passed = (now_us - self.filled_us) as f64 / 1e6;
             let burst = bytes_per_second * BURST_SECONDS;
             // Sound goes on whatever the budget; what it owes is forgotten at some point, for video to go as well.
-            self.budget = (self.budget.max(-burst) + passed * bytes_per_second * FACTOR).min(burst);
+            self.budget = (self.budget.max(-burst) + passed * bytes_per_second * factor).min(burst);
             self.filled_us = now_us;
         }
         self.budget > 0.0
@@ -58,6 +70,20 @@ mod tests {
             .map(|step| sent(&mut pacer, 10_000_000 + step * 5_000, 2e6))
             .sum();
         assert!((149_000..=151_000).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn a_start_is_a_burst_and_then_three_times_the_guess() {
+        let mut pacer = Pacer::default();
+        let mut sent = 0;
+        for now_us in (10_000_000..10_100_000).step_by(5_000) {
+            while pacer.may_start(now_us, 1.5e6) {
+                pacer.on_sent(1_000);
+                sent += 1_000;
+            }
+        }
+        // 37,500 bytes, and 95 ms of 562.5 bytes each.
+        assert!((90_000..=92_000).contains(&sent), "{sent}");
     }
 
     #[test]

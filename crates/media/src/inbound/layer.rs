@@ -180,9 +180,15 @@ impl Layer {
         self.picture.key_frame_arrival()
     }
 
-    /// Somebody will soon want the picture, who cannot receive yet: have a fresh key frame then.
-    pub(crate) fn prepare_picture(&mut self, now: Instant) {
-        if !self.picture.is_fresh(now, self.cache.size()) {
+    /// Somebody will want the picture, who cannot receive yet: have a key frame then that is still young enough,
+    /// also in a while if it may take that long.
+    pub(crate) fn prepare_picture(&mut self, now: Instant, is_wanted_soon: bool) {
+        let cached = self.cache.size();
+        let is_there = match is_wanted_soon {
+            true => self.picture.replay(now, cached).is_some(),
+            false => self.picture.is_fresh(now, cached),
+        };
+        if !is_there {
             self.key_frames.want();
         }
     }
