@@ -8,6 +8,9 @@ pub(crate) fn is_key_frame_start(payload: &[u8]) -> bool {
     Descriptor::parse(payload).is_some_and(|descriptor| descriptor.is_key_frame_start())
 }
 
+/// Width and height in pixels.
+type PictureSize = (u16, u16);
+
 /// What a payload descriptor says, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
@@ -41,7 +44,7 @@ impl Descriptor {
     }
 
     /// The same, and the size of the highest spatial layer that a scalability structure tells.
-    pub(crate) fn parse_with_size(payload: &[u8]) -> Option<(Self, Option<(u16, u16)>)> {
+    pub(crate) fn parse_with_size(payload: &[u8]) -> Option<(Self, Option<PictureSize>)> {
         let (&first, mut rest) = payload.split_first()?;
         let is_set = |bit: u8| first & bit != 0;
         let (has_picture_id, is_predicted, has_layers, is_flexible) =
@@ -145,7 +148,7 @@ fn skip_references(rest: &mut &[u8]) -> Option<()> {
 
 /// The scalability structure: resolutions of the spatial layers, of which the last is given, and the pictures of a
 /// group.
-fn take_structure(structure: &[u8]) -> Option<(&[u8], Option<(u16, u16)>)> {
+fn take_structure(structure: &[u8]) -> Option<(&[u8], Option<PictureSize>)> {
     let (&first, mut rest) = structure.split_first()?;
     let spatial_layers = usize::from(first >> 5) + 1;
     let mut size = None;
