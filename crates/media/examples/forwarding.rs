@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackKind, TrackSource};
 
 /// Packets of a picture: 2.5 Mbit/s in packets of 1,100 bytes, 30 pictures a second.
 const PACKETS_OF_A_FRAME: u32 = 9;
@@ -53,7 +53,10 @@ impl Publisher {
             peer: PeerId::from_bits(number.into()),
             track: Self::track(number),
             mid: "0".into(),
-            kind,
+            source: match kind {
+                TrackKind::Audio => TrackSource::Microphone,
+                TrackKind::Video => TrackSource::Camera,
+            },
             muted: false,
         }];
         commands.extend(before);

@@ -2,7 +2,7 @@
 //! function of figures, with a memory only for not changing its mind too often; it knows no packets.
 //!
 //! Audio comes first and is never withheld. Then everything that is seen gets its lowest layer. What is left
-//! raises the speaker, then what is shown largest, each to the smallest layer that fills its
+//! raises the speaker and shared screens, then what is shown largest, each to the smallest layer that fills its
 //! place on the viewer's page.
 
 use std::cmp::Reverse;
@@ -40,6 +40,8 @@ pub(crate) struct Demand {
     pub(crate) is_muted: bool,
     /// Whoever publishes it is speaking.
     pub(crate) is_speaking: bool,
+    /// It shows a screen.
+    pub(crate) is_screen: bool,
     /// The worker has more to do than it can, and saves on this.
     pub(crate) is_cut: bool,
     pub(crate) shown: Shown,
@@ -335,7 +337,8 @@ fn divide(estimate: u64, demands: &[Demand], choices: &[Choice], may_rise: bool)
         .collect()
 }
 
-/// How much a viewer would miss a video. The larger is the more important: the speaker, then what is shown largest.
+/// How much a viewer would miss a video. The larger is the more important: the speaker and shared screens, then what is
+/// shown largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Importance {
     pub(crate) is_foremost: bool,
@@ -347,7 +350,7 @@ pub(crate) struct Importance {
 pub(crate) fn importance(demand: &Demand) -> Importance {
     let layers = &demand.layers[..demand.count];
     Importance {
-        is_foremost: demand.is_speaking,
+        is_foremost: demand.is_speaking || demand.is_screen,
         area: match demand.shown {
             Shown::At(size) => size.area(),
             Shown::Hidden => 0,

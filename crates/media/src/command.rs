@@ -1,6 +1,6 @@
 //! What is asked of the `Engine`.
 
-use protocol::{ParticipantId, PeerId, TrackId, TrackKind, Viewport};
+use protocol::{ParticipantId, PeerId, TrackId, TrackSource, Viewport};
 
 /// What is asked of the `Engine`. Commands that name an unknown peer or track are counted and passed over:
 /// the two sides learn of an end at different moments.
@@ -38,8 +38,8 @@ pub enum Command {
         track: TrackId,
         /// The section's `mid`.
         mid: String,
-        /// Audio or video: must be the section's.
-        kind: TrackKind,
+        /// What it shows. Its kind must be the section's.
+        source: TrackSource,
         /// Forward nothing of it.
         muted: bool,
     },
@@ -107,8 +107,8 @@ pub enum Command {
         track: TrackId,
         /// Whose it is.
         participant: ParticipantId,
-        /// Audio or video.
-        kind: TrackKind,
+        /// What it shows.
+        source: TrackSource,
         /// Forward nothing of it.
         muted: bool,
         /// The publisher's.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, Section, VP8, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackSource};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -63,7 +63,7 @@ fn allocations(subscribers: u32) -> u64 {
         peer: peer(1),
         track,
         mid: "0".into(),
-        kind: TrackKind::Video,
+        source: TrackSource::Camera,
         muted: false,
     }];
     let sending = [Section::SendVideo(SSRC)];

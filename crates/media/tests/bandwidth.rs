@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, Section, TRANSPORT_NUMBER, VP8, packet, vp8_payload};
 use media::{Command, Config, DropReason, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
 const SSRC: u32 = 77;
@@ -57,7 +57,7 @@ impl World {
             peer: PeerId::from_bits(1),
             track: TRACK,
             mid: "0".into(),
-            kind: TrackKind::Video,
+            source: TrackSource::Camera,
             muted: false,
         };
         let sending = [Section::SendVideo(SSRC)];

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind, Viewport};
+use protocol::{PeerId, TrackId, TrackSource, Viewport};
 
 const SOUND: u32 = 100;
 const PICTURE: u32 = 200;
@@ -46,15 +46,15 @@ impl Room {
         };
         let mut engine = Engine::new(now, config).unwrap();
         let credentials = Credentials::new();
-        let kinds = [TrackKind::Audio, TrackKind::Video];
-        let publish = kinds
+        let sources = [TrackSource::Microphone, TrackSource::Camera];
+        let publish = sources
             .into_iter()
             .enumerate()
-            .map(|(index, kind)| Command::Publish {
+            .map(|(index, source)| Command::Publish {
                 peer: PeerId::from_bits(1),
                 track: TrackId::from_bits(index as u64),
                 mid: index.to_string(),
-                kind,
+                source,
                 muted: false,
             });
         let sections = [Section::SendAudio(SOUND), Section::SendVideo(PICTURE)];

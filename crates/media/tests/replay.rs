@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, Section, VP8, offer, packet, vp8_payload};
 use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
 const SUBSCRIBE: Command = Command::Subscribe {
@@ -63,7 +63,7 @@ impl Room {
             peer: PeerId::from_bits(1),
             track: TRACK,
             mid: "0".into(),
-            kind: TrackKind::Video,
+            source: TrackSource::Camera,
             muted: false,
         };
         let publisher = Client::connect(

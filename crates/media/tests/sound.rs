@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, ITS_OPUS, ITS_RED, OPUS, RED, Section, packet, with_level};
 use media::{Command, Config, DropReason, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackSource};
 
 const PACKET: Duration = Duration::from_millis(20);
 const QUIET: u8 = 85;
@@ -66,7 +66,7 @@ impl Room {
             peer: PeerId::from_bits(1 + index as u64),
             track: track(index),
             mid: "0".into(),
-            kind: TrackKind::Audio,
+            source: TrackSource::Microphone,
             muted: false,
         };
         let speaking = speakers.iter().enumerate();

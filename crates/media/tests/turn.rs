@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
 use media::{Command, Config, Engine, Event, Limits};
-use protocol::{PeerId, TrackId, TrackKind};
+use protocol::{PeerId, TrackId, TrackKind, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
 const SSRC: u32 = 77;
@@ -40,7 +40,10 @@ impl Room {
             peer: PeerId::from_bits(1),
             track: TRACK,
             mid: "0".into(),
-            kind,
+            source: match kind {
+                TrackKind::Audio => TrackSource::Microphone,
+                TrackKind::Video => TrackSource::Camera,
+            },
             muted: false,
         };
         let sending = match kind {

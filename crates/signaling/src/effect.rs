@@ -2,7 +2,7 @@
 
 use protocol::record::Write;
 use protocol::{
-    ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackKind,
+    ConnectionId, ParticipantId, PeerId, RoomId, RoomName, ServerMessage, TrackId, TrackSource,
     Viewport,
 };
 
@@ -93,8 +93,8 @@ pub enum MediaEffect {
         track: TrackId,
         /// The section.
         mid: String,
-        /// Audio or video.
-        kind: TrackKind,
+        /// What it shows; says whether it is audio or video.
+        source: TrackSource,
         /// Forward nothing of it.
         muted: bool,
     },

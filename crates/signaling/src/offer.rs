@@ -154,7 +154,7 @@ impl Room {
             peer: peer.id,
             track: id,
             mid: mid.clone(),
-            kind: source.kind(),
+            source,
             muted,
         });
         turn.index.tracks.insert(id, turn.place(seat));

@@ -49,6 +49,7 @@ pub(crate) fn demand(now: Instant, outbound: &OutboundTrack, track: &Track) -> D
     Demand {
         is_muted: track.muted,
         is_speaking: track.is_speaking,
+        is_screen: track.is_screen,
         is_cut: outbound.cut != Cut::Nothing,
         shown: match track.kind {
             // Sound is heard, however large its tile is.

@@ -26,6 +26,7 @@ fn camera() -> Demand {
     Demand {
         is_muted: false,
         is_speaking: false,
+        is_screen: false,
         is_cut: false,
         shown: Shown::At(size(1280, 720)),
         count: 3,
@@ -185,6 +186,23 @@ fn a_larger_place_is_filled_at_once_if_it_fits() {
     assert_eq!((given.target, given.reason), (Some(2), Reason::Largest));
 }
 
+#[test]
+fn a_screen_comes_before_cameras_however_large_they_are_shown() {
+    let screen = Demand {
+        is_screen: true,
+        shown: Shown::At(size(640, 360)),
+        ..camera()
+    };
+    let of = |kbit: u64| {
+        let given = first(Some(kbit * KBIT), &[camera(), screen]);
+        [given[0].0, given[1].0].map(Option::unwrap)
+    };
+    // Of 83 % of it; the lowest of both take 300 kbit/s.
+    assert_eq!(of(700), [0, 0]);
+    assert_eq!(of(800), [0, 1]);
+    assert_eq!(of(1_300), [1, 1]);
+}
+
 /// Up to a dozen subscriptions of any kind.
 fn any_demands(random: &mut Seeded) -> Vec<Demand> {
     let demand = |random: &mut Seeded| {
@@ -245,14 +263,15 @@ fn what_is_more_important_is_never_lowered_for_what_is_less() {
         // Alike but for how large they are shown, so that one can be compared with the other.
         let alike = |random: &mut Seeded| Demand {
             is_speaking: random.chance(20),
+            is_screen: random.chance(20),
             shown: Shown::At(size(1_000 + random.below(999) as u16, 900)),
             ..camera()
         };
         let demands: Vec<Demand> = (0..8).map(|_| alike(&mut random)).collect();
         let given = first(Some(random.below(20_000) * KBIT), &demands);
-        let rank = |index: usize| Reverse(importance(&demands[index]));
+        let rank = |index: usize| importance(&demands[index]);
         for (more, less) in (0..8).flat_map(|a| (0..8).map(move |b| (a, b))) {
-            if rank(more) < rank(less) {
+            if rank(more) > rank(less) {
                 assert!(given[more].0 >= given[less].0, "seed {seed}");
             }
         }

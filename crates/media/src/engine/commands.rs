@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use protocol::{ParticipantId, PeerId, TrackId, TrackKind, Viewport};
+use protocol::{ParticipantId, PeerId, TrackId, TrackKind, TrackSource, Viewport};
 
 use super::{Engine, relay};
 use crate::allocation::{assign, explain};
@@ -28,9 +28,9 @@ pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
             peer,
             track,
             mid,
-            kind,
+            source,
             muted,
-        } => publish(engine, peer, track, mid, kind, muted),
+        } => publish(engine, peer, track, mid, source, muted),
         Command::Unpublish { peer, track } => unpublish(engine, peer, track),
         Command::SetMuted { track, muted } => set_muted(engine, now, track, muted),
         Command::Subscribe { peer, track } => subscribe(engine, peer, track),
@@ -45,11 +45,11 @@ pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
         Command::OpenRelayedTrack {
             track,
             participant,
-            kind,
+            source,
             muted,
             data_group,
             from,
-        } => relay::open(engine, track, participant, kind, muted, data_group, from),
+        } => relay::open(engine, track, participant, source, muted, data_group, from),
         Command::CloseRelayedTrack { track } => relay::close(engine, track),
         Command::SetDataWorkers {
             data_group,
@@ -154,7 +154,7 @@ fn publish(
     peer: PeerId,
     id: TrackId,
     mid: String,
-    kind: TrackKind,
+    source: TrackSource,
     muted: bool,
 ) -> Option<()> {
     let place = *engine.peer_places.get(&peer)?;
@@ -166,7 +166,7 @@ fn publish(
         id,
         Publisher::Here(place),
         participant,
-        kind,
+        source,
         mid,
         muted,
     ));

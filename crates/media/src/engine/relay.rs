@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use protocol::{ParticipantId, TrackId, TrackKind};
+use protocol::{ParticipantId, TrackId, TrackKind, TrackSource};
 
 use super::Engine;
 use super::commands::give_voice;
@@ -76,7 +76,7 @@ pub(super) fn open(
     engine: &mut Engine,
     id: TrackId,
     participant: ParticipantId,
-    kind: TrackKind,
+    source: TrackSource,
     muted: bool,
     data_group: u64,
     from: u8,
@@ -85,7 +85,7 @@ pub(super) fn open(
         return None;
     }
     let publisher = Publisher::Elsewhere(from);
-    let track = Track::new(id, publisher, participant, kind, String::new(), muted);
+    let track = Track::new(id, publisher, participant, source, String::new(), muted);
     let index = engine.tracks.insert(track);
     engine.track_places.insert(id, index);
     give_voice(engine, index, data_group);

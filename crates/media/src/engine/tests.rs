@@ -1,7 +1,7 @@
 //! Conversations with an engine: an input in, what it reports and sends out. What needs a whole client (keys,
 //! media) is tried with real ones in `crates/server/tests`.
 
-use protocol::{ParticipantId, TrackKind};
+use protocol::{ParticipantId, TrackSource};
 
 use super::*;
 use crate::Limits;
@@ -153,9 +153,9 @@ fn sending_mid(kind: &str) -> String {
 }
 
 fn publish(talk: &mut Conversation) {
-    for (track, kind, name) in [
-        (MICROPHONE, TrackKind::Audio, "audio"),
-        (CAMERA, TrackKind::Video, "video"),
+    for (track, source, name) in [
+        (MICROPHONE, TrackSource::Microphone, "audio"),
+        (CAMERA, TrackSource::Camera, "video"),
     ] {
         let mid = sending_mid(name);
         assert_eq!(
@@ -163,7 +163,7 @@ fn publish(talk: &mut Conversation) {
                 peer: ALICE,
                 track,
                 mid,
-                kind,
+                source,
                 muted: false
             }),
             []
@@ -237,7 +237,7 @@ fn a_section_that_lost_its_track_carries_the_next_one() {
         peer: ALICE,
         track: screen,
         mid,
-        kind: TrackKind::Video,
+        source: TrackSource::Camera,
         muted: false,
     });
     let events = talk.tell(Command::Subscribe {
@@ -268,7 +268,7 @@ fn a_publication_without_its_section_is_refused_and_the_rest_answered() {
         peer: ALICE,
         track: ghost,
         mid: "none".into(),
-        kind: TrackKind::Video,
+        source: TrackSource::Camera,
         muted: false,
     });
     let (_, _, events) = talk.offer(ALICE, PUBLISHING);
@@ -490,7 +490,7 @@ fn a_panic_while_forwarding_to_a_peer_ends_that_peer_alone() {
         peer: ALICE,
         track: MICROPHONE,
         mid: "0".into(),
-        kind: TrackKind::Audio,
+        source: TrackSource::Microphone,
         muted: false,
     };
     let sending = [Section::SendAudio(7)];

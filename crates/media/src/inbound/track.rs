@@ -1,6 +1,6 @@
 //! A published track: its media section, its layers, and who receives it.
 
-use protocol::{ParticipantId, TrackId, TrackKind};
+use protocol::{ParticipantId, TrackId, TrackKind, TrackSource};
 
 use super::Layer;
 use super::alignment::alignment;
@@ -66,6 +66,8 @@ pub(crate) struct Track {
     /// Whose it is: tracks of one participant are played in sync.
     pub(crate) participant: ParticipantId,
     pub(crate) kind: TrackKind,
+    /// It shows a screen, and not a face.
+    pub(crate) is_screen: bool,
     pub(crate) mid: String,
     pub(crate) muted: bool,
     /// Whoever publishes it is speaking.
@@ -101,7 +103,7 @@ impl Track {
         id: TrackId,
         publisher: Publisher,
         participant: ParticipantId,
-        kind: TrackKind,
+        source: TrackSource,
         mid: String,
         muted: bool,
     ) -> Self {
@@ -110,7 +112,8 @@ impl Track {
             publisher,
             relays: Vec::new(),
             participant,
-            kind,
+            kind: source.kind(),
+            is_screen: source == TrackSource::Screen,
             mid,
             muted,
             is_speaking: false,

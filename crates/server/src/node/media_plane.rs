@@ -72,13 +72,13 @@ impl MediaPlane {
             MediaEffect::Publish {
                 peer,
                 track,
-                kind,
+                source,
                 muted,
                 ..
             } => {
                 let published = Published {
                     publisher: *peer,
-                    kind: *kind,
+                    source: *source,
                     muted: *muted,
                 };
                 self.relays.publish(*track, published);
@@ -181,7 +181,7 @@ impl MediaPlane {
         let open = Command::OpenRelayedTrack {
             track: crossing.track,
             participant: publisher.participant,
-            kind: published.kind,
+            source: published.source,
             muted: published.muted,
             data_group: publisher.room.bits(),
             from: number(crossing.from),

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::{ParticipantId, PeerId, RoomId, TrackId, TrackKind};
+use protocol::{ParticipantId, PeerId, RoomId, TrackId, TrackSource};
 
 use crate::placement::Worker;
 
@@ -29,7 +29,7 @@ pub(super) struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) publisher: PeerId,
-    pub(super) kind: TrackKind,
+    pub(super) source: TrackSource,
     pub(super) muted: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Publishing: the order in which peers, tracks, subscriptions and offers come, and what ends them.
 
-use protocol::{Change, ErrorCode, MediaType, Publish, ServerMessage, TrackKind, TrackSource};
+use protocol::{Change, ErrorCode, MediaType, Publish, ServerMessage, TrackSource};
 use signaling::{Effect, MediaEffect, Permissions, Request};
 
 use crate::expected::{assert_refused, track};
@@ -62,7 +62,7 @@ fn a_first_offer_opens_the_peer_publishes_subscribes_and_is_passed_on_in_this_or
                 peer,
                 track: id,
                 mid: "0".into(),
-                kind: TrackKind::Audio,
+                source: TrackSource::Microphone,
                 muted: false
             }),
             world.published("ben", "0", &microphone),
@@ -130,7 +130,7 @@ fn a_new_number_ends_the_peer_before_it_and_publishes_on_the_new_one() {
                 peer,
                 track: id,
                 mid: "0".into(),
-                kind: TrackKind::Video,
+                source: TrackSource::Camera,
                 muted: false
             }),
             world.published("anna", "0", &camera),
@@ -221,7 +221,7 @@ fn a_track_published_muted_is_muted_from_the_start() {
         peer,
         track: id,
         mid: "0".into(),
-        kind: TrackKind::Audio,
+        source: TrackSource::Microphone,
         muted: true,
     };
     assert_eq!(effects[1], world.media(publish));

@@ -49,8 +49,11 @@ impl Pair {
     }
 
     fn cross(&mut self) {
-        for (track, kind) in [(MICROPHONE, TrackKind::Audio), (CAMERA, TrackKind::Video)] {
-            assert_eq!(self.others.tell(opened(track, kind)), []);
+        for (track, source) in [
+            (MICROPHONE, TrackSource::Microphone),
+            (CAMERA, TrackSource::Camera),
+        ] {
+            assert_eq!(self.others.tell(opened(track, source)), []);
             let to = THERE;
             assert_eq!(self.alice.tell(Command::Relay { track, to }), []);
             for peer in [BOB, CAROL] {
@@ -129,11 +132,11 @@ impl Conversation {
     }
 }
 
-fn opened(track: TrackId, kind: TrackKind) -> Command {
+fn opened(track: TrackId, source: TrackSource) -> Command {
     Command::OpenRelayedTrack {
         track,
         participant: ParticipantId::from_bits(1),
-        kind,
+        source,
         muted: false,
         data_group: 5,
         from: HERE,
@@ -176,7 +179,7 @@ fn a_relay_may_begin_before_the_other_engine_expects_it_and_before_the_offer() {
     let key = pair.camera(7, KEY_FRAME);
     pair.pass_on();
     assert_eq!(pair.others.dropped(DropReason::Link), 2, "told, and sent");
-    pair.others.tell(opened(CAMERA, TrackKind::Video));
+    pair.others.tell(opened(CAMERA, TrackSource::Camera));
     pair.pass_on();
     assert_eq!(pair.kept(CAMERA, extended(7)), Some(&key[..]));
     let delta = pair.camera(8, DELTA_FRAME);

@@ -17,7 +17,7 @@ fn simulcast() -> Conversation {
         peer: ALICE,
         track: CAMERA,
         mid: SIMULCAST_MID.into(),
-        kind: TrackKind::Video,
+        source: TrackSource::Camera,
         muted: false,
     });
     talk.offer(ALICE, SIMULCAST);

@@ -1,6 +1,6 @@
 //! Conversations: an effect of a room in, the exact commands to the workers out.
 
-use protocol::{ParticipantId, TrackKind};
+use protocol::{ParticipantId, TrackSource};
 
 use super::*;
 
@@ -45,7 +45,7 @@ impl Conversation {
             peer,
             track,
             mid: "0".into(),
-            kind: TrackKind::Video,
+            source: TrackSource::Camera,
             muted: false,
         };
         let commands = self.ask(effect);
@@ -82,7 +82,7 @@ fn open() -> (Worker, Command) {
     let open = Command::OpenRelayedTrack {
         track: CAMERA,
         participant: ParticipantId::from_bits(ANN.bits()),
-        kind: TrackKind::Video,
+        source: TrackSource::Camera,
         muted: false,
         data_group: ROOM.bits(),
         from: 0,
