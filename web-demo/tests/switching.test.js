@@ -103,6 +103,30 @@ const switchOften = (page, name) =>
     { places: PLACES, count: SWITCHES, limit: LONGEST_RUN_MS },
   );
 
+/**
+ * Why somebody got what they got of a track with layers, once in half a second until the answer is known: how often
+ * each reason was given, and the least that was thought to be the capacity of their path.
+ * @param {string} participant @param {Promise<unknown>} answer
+ */
+async function reasons(participant, answer) {
+  const body = JSON.stringify({ name: "backend", grants: { roomAdmin: true } });
+  const headers = { "content-type": "application/json" };
+  const { token } = await (await fetch(`${server.origin}/api/dev/token`, { method: "POST", headers, body })).json();
+  const url = `${server.origin}/api/rooms/switching/participants/${participant}/forwarding`;
+  /** @type {Record<string, number>} */
+  const counts = {};
+  let least = Infinity;
+  let isOver = false;
+  void answer.finally(() => (isOver = true)).catch(() => {});
+  while (!isOver) {
+    const told = await (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json();
+    least = Math.min(least, told.estimate_bps ?? Infinity);
+    for (const { layers, reason } of told.tracks) if (layers.length > 1) counts[reason] = (counts[reason] ?? 0) + 1;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  return `${JSON.stringify(counts)}, estimate ${Math.round(least / 1_000)} kbit/s at least`;
+}
+
 test("a picture goes on through two hundred changes of its layer", async (t) => {
   const ann = await person("Ann", camera(1_280, 720));
   // What stands here too was not the switches' fault.
@@ -118,7 +142,10 @@ test("a picture goes on through two hundred changes of its layer", async (t) => 
   await watch(ann, OWN);
   await watch(bob, videoOf("Ann"));
   await watch(bob, videoOf("Cleo"));
-  const took = await switchOften(bob, "Ann");
+  const participant = (await tile(ann, "Bob").getAttribute("data-participant")) ?? "";
+  const switching = switchOften(bob, "Ann");
+  t.diagnostic(`reasons ${await reasons(participant, switching)}`);
+  const took = await switching;
   const [seen, other, own] = [await watched(bob, videoOf("Ann")), await watched(bob, videoOf("Cleo")), await watched(ann, OWN)];
   const last = await decoder(bob, "Ann");
 

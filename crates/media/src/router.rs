@@ -210,6 +210,7 @@ impl Router<'_> {
         packet: &Packet<'_>,
     ) -> Result<(), DropReason> {
         let track = &mut self.tracks[place];
+        track.note_arrival(kept.layer, kept.arrival, packet.timestamp);
         let layer = track.layers.get_mut(kept.layer);
         let layer = layer.ok_or(DropReason::UnknownSsrc)?;
         let dependency = track.extensions.id(Extension::DependencyDescriptor);

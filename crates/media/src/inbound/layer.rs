@@ -1,8 +1,9 @@
 //! One inbound stream of a track: its only one, or a simulcast layer. It counts and keeps what comes, and
 //! never knows who receives it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::activity::Activity;
 use super::alignment::{EarliestArrival, StreamClock};
 use super::bitrate::Bitrate;
 use super::key_frame::KeyFrameRequests;
@@ -16,9 +17,6 @@ use crate::rtp::codec::dependency::{self, Structure};
 use crate::rtp::packet::Packet;
 use crate::rtp::sequence::Unwrapper;
 use crate::transport::rtcp;
-
-/// A layer without a packet for this long is not being sent.
-const IDLE: Duration = Duration::from_millis(1_500);
 
 /// Of a voice that is heard from now on, what was held back and is sent at once: 200 ms at 48 kHz. The detector
 /// needs two to four packets, and a word may begin softly; more would delay the listener's jitter buffer.
@@ -39,7 +37,7 @@ pub(crate) struct Layer {
     unwrapper: Unwrapper,
     missing: MissingPackets,
     reception: ReceptionCount,
-    last_packet: Option<Instant>,
+    pub(crate) activity: Activity,
     arrivals: EarliestArrival,
     picture: PresentPicture,
     /// What its frames are made after, and since which packet.
@@ -64,7 +62,7 @@ impl Layer {
             unwrapper: Unwrapper::default(),
             missing: MissingPackets::default(),
             reception: ReceptionCount::new(clock_rate),
-            last_packet: None,
+            activity: Activity::default(),
             arrivals: EarliestArrival::new(clock_rate),
             picture: PresentPicture::default(),
             structure: None,
@@ -88,7 +86,6 @@ impl Layer {
             Arrival::Broken => self.key_frames.want(),
             Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
-        self.last_packet = Some(now);
         self.bitrate.on_packet(now, plain.len());
         if arrival != Arrival::Recovered {
             self.arrivals.on_packet(now, packet.timestamp);
@@ -116,7 +113,6 @@ impl Layer {
         if self.cache.get(sequence).is_some() {
             return false;
         }
-        self.last_packet = self.last_packet.max(Some(arrival));
         if sequence > self.picture.newest() && !is_shown_again {
             self.arrivals.on_packet(arrival, packet.timestamp);
         }
@@ -195,13 +191,12 @@ impl Layer {
 
     /// Whether the publisher sends this layer.
     pub(crate) fn is_active(&self, now: Instant) -> bool {
-        self.last_packet
-            .is_some_and(|last| now.saturating_duration_since(last) < IDLE)
+        self.activity.is_active(now)
     }
 
     /// Whether the publisher has sent this layer, and does no longer: there is no use in asking it for anything.
     pub(crate) fn has_gone_silent(&self, now: Instant) -> bool {
-        self.last_packet.is_some() && !self.is_active(now)
+        self.activity.has_begun() && !self.is_active(now)
     }
 
     /// The packets to ask the publisher for now; those asked for in vain need a key frame.
@@ -221,7 +216,7 @@ impl Layer {
 
     /// By what its clock can be held against that of another layer: `None` if nothing came yet.
     pub(crate) fn clock(&self) -> Option<StreamClock<'_>> {
-        self.last_packet.map(|_| StreamClock {
+        self.activity.has_begun().then(|| StreamClock {
             report: self.sender_clock(),
             arrivals: &self.arrivals,
         })

@@ -1,5 +1,6 @@
 //! What peers publish: the tracks, their layers, and what publishers are told about them.
 
+mod activity;
 mod alignment;
 mod bitrate;
 mod cache;

@@ -1,5 +1,7 @@
 //! A published track: its media section, its layers, and who receives it.
 
+use std::time::Instant;
+
 use protocol::{ParticipantId, TrackId, TrackKind, TrackSource};
 
 use super::Layer;
@@ -243,6 +245,20 @@ impl Track {
                 .iter()
                 .position(|layer| layer.rid.as_deref() == Some(rid)),
             None => (self.layers.len() == 1).then_some(0),
+        }
+    }
+
+    /// A packet of a layer has come, that was not here before.
+    pub(crate) fn note_arrival(&mut self, layer: usize, arrival: Instant, timestamp: u32) {
+        let is_new_frame = match self.layers.get_mut(layer) {
+            Some(layer) => layer.activity.on_packet(arrival, timestamp),
+            None => false,
+        };
+        if is_new_frame && self.layers.len() > 1 {
+            let others = self.layers.iter_mut().enumerate();
+            for (_, other) in others.filter(|(number, _)| *number != layer) {
+                other.activity.on_other_frame();
+            }
         }
     }
 

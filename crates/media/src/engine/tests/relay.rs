@@ -105,7 +105,13 @@ impl Pair {
 }
 
 impl Conversation {
-    fn media(&mut self, payload_type: u8, ssrc: u32, number: u16, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn media(
+        &mut self,
+        payload_type: u8,
+        ssrc: u32,
+        number: u16,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let header = Header {
             marker: true,
             payload_type,

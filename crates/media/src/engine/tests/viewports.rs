@@ -3,6 +3,7 @@
 use protocol::{LayerWanted, Viewport};
 
 use super::*;
+use crate::peer::Stream;
 use crate::{Forwarding, Reason};
 
 const SIMULCAST: &str =
@@ -140,6 +141,54 @@ fn whoever_looks_away_and_back_gets_the_picture_again() {
     assert_eq!(layers(&mut talk), (None, Reason::Hidden));
     show(&mut talk, 640, 360, true);
     assert_eq!(layers(&mut talk), (Some(1), Reason::LayerIdle));
+}
+
+/// Frames of these layers, 30 in a second, for so many milliseconds.
+fn frames(talk: &mut Conversation, layers: &[usize], milliseconds: u64) {
+    let (place, track) = (
+        talk.engine.peer_places[&ALICE],
+        talk.engine.track_places[&CAMERA],
+    );
+    for number in 1..=milliseconds / 20 {
+        talk.pass(TICK);
+        for &layer in layers.iter().filter(|_| number.is_multiple_of(2)) {
+            let ssrc = 70 + layer as u32;
+            talk.engine.peers[place].streams.insert(
+                ssrc,
+                Stream {
+                    track,
+                    layer,
+                    is_rtx: false,
+                },
+            );
+            let ticks = talk.now.duration_since(test_time::start()).as_millis() as u32;
+            talk.media(96, ssrc, (ticks / 20) as u16, &[0x10, 0x11, 0x02, 0x00]);
+        }
+    }
+}
+
+#[test]
+fn viewers_of_a_layer_that_stops_beside_others_soon_get_another() {
+    let mut talk = simulcast();
+    let target = |talk: &mut Conversation| {
+        let track = &forwarding(talk).tracks[0];
+        (track.target, track.reason)
+    };
+    frames(&mut talk, &[0, 1, 2], 2_000);
+    assert_eq!(target(&mut talk), (Some(2), Reason::Largest));
+    frames(&mut talk, &[0, 1], 200);
+    assert_eq!(
+        target(&mut talk),
+        (Some(2), Reason::Largest),
+        "a few frames"
+    );
+    frames(&mut talk, &[0, 1], 600);
+    assert_eq!(target(&mut talk), (Some(1), Reason::LayerIdle));
+    frames(&mut talk, &[0, 1, 2], 400);
+    assert_eq!(target(&mut talk), (Some(2), Reason::Largest), "it is back");
+    // All of them: a network that stands still.
+    frames(&mut talk, &[], 1_000);
+    assert_eq!(target(&mut talk), (Some(2), Reason::Largest));
 }
 
 #[test]
