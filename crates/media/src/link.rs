@@ -48,6 +48,8 @@ pub(crate) enum Item {
     Describe { track: TrackId },
     /// The way back: somebody here waits for a key frame.
     KeyFrameWanted { track: TrackId, layer: usize },
+    /// The way back: so many layers of a track, from the lowest, are watched here.
+    LayersWatched { track: TrackId, count: usize },
 }
 
 /// A packet with what the publisher's engine knows of it.
@@ -236,6 +238,7 @@ impl Item {
             Item::Clock { track, .. }
             | Item::Lost { track }
             | Item::Describe { track }
+            | Item::LayersWatched { track, .. }
             | Item::KeyFrameWanted { track, .. } => Some(*track),
             Item::Data { .. } => None,
         }
@@ -252,7 +255,10 @@ impl Item {
     fn is_replaced_by(&self, later: &Item) -> bool {
         match (self, later) {
             (Item::Described(one), Item::Described(other)) => one.track == other.track,
-            (Item::Describe { track: one }, Item::Describe { track: other }) => one == other,
+            (Item::Describe { track: one }, Item::Describe { track: other })
+            | (Item::LayersWatched { track: one, .. }, Item::LayersWatched { track: other, .. }) => {
+                one == other
+            }
             (
                 Item::Clock { track, layer, .. },
                 Item::Clock {

@@ -184,24 +184,60 @@ pub(crate) fn tell_publisher(
 /// How many layers of a track, from the lowest, somebody watches or will.
 fn watched(now: Instant, index: usize, track: &Track, peers: &Slab<Peer>) -> usize {
     let count = track.layers.len();
-    // Which of them the viewers on other workers watch is not known here.
-    if !track.relays.is_empty() {
-        return count;
-    }
     let sent = match track.watched.told(count) {
         0 => count,
         sent => sent,
     };
-    let wish = |receiver: &usize| {
-        let mut outbound = peers[*receiver].outbound.iter();
-        match outbound.find(|outbound| outbound.track == index) {
-            Some(outbound) if !is_new(now, outbound) => {
-                outbound.allotment.desired.map_or(0, |desired| desired + 1)
-            }
-            _ => sent,
-        }
+    let wishes = wishes(now, index, track, peers);
+    // Other engines that have not said yet have newcomers.
+    let elsewhere = track.relays.iter().map(|relay| {
+        let mut told = track.watched_elsewhere.iter();
+        told.find(|(of, _)| of == relay).map(|(_, count)| *count)
+    });
+    let all = wishes.chain(elsewhere);
+    all.map(|wish| wish.unwrap_or(sent)).max().unwrap_or(0)
+}
+
+/// How many layers of a track of another engine's publisher are watched here, if that engine is to be told, for it
+/// was told otherwise. It is told nothing before somebody's wish is known.
+pub(crate) fn watched_anew(
+    now: Instant,
+    index: usize,
+    track: &mut Track,
+    peers: &Slab<Peer>,
+) -> Option<usize> {
+    let count = track.layers.len();
+    if count == 0 || track.muted || !track.watched.is_due(now) {
+        return None;
+    }
+    track.watched.note_looked(now);
+    let before = track.watched_here;
+    let newcomer = before.map(|told| if told == 0 { count } else { told });
+    let wishes: Vec<_> = wishes(now, index, track, peers).collect();
+    let watched = match wishes.is_empty() {
+        true => Some(0),
+        false => wishes.iter().filter_map(|wish| wish.or(newcomer)).max(),
     };
-    track.wanted_by.iter().map(wish).max().unwrap_or(0)
+    if watched.is_none() || watched == before {
+        return None;
+    }
+    track.watched_here = watched;
+    watched
+}
+
+/// What each of a track's receivers here wants of it, in layers from the lowest; `None`: not known yet.
+fn wishes<'a>(
+    now: Instant,
+    index: usize,
+    track: &'a Track,
+    peers: &'a Slab<Peer>,
+) -> impl Iterator<Item = Option<usize>> + 'a {
+    track.wanted_by.iter().map(move |receiver| {
+        let mut outbound = peers[*receiver].outbound.iter();
+        let outbound = outbound.find(|outbound| outbound.track == index)?;
+        let desired = outbound.allotment.desired;
+        (!is_new(now, outbound)).then(|| desired.map_or(0, |desired| desired + 1))
+    })
 }
 
 fn is_new(now: Instant, outbound: &OutboundTrack) -> bool {

@@ -8,6 +8,7 @@ use protocol::{ParticipantId, TrackId, TrackKind, TrackSource};
 
 use super::Engine;
 use super::commands::give_voice;
+use crate::allocation::assign;
 use crate::forwarded::Kept;
 use crate::inbound::track::Publisher;
 use crate::inbound::{Layer, SenderClock, Track};
@@ -59,6 +60,7 @@ pub(super) fn begin(engine: &mut Engine, now: Instant, id: TrackId, to: u8) -> O
         return None;
     }
     track.relays.push(to);
+    track.watched.is_dirty = true;
     introduce(engine, now, index, to);
     Some(())
 }
@@ -66,7 +68,10 @@ pub(super) fn begin(engine: &mut Engine, now: Instant, id: TrackId, to: u8) -> O
 pub(super) fn stop(engine: &mut Engine, id: TrackId, to: u8) -> Option<()> {
     // The track may have ended by itself, and the relay with it.
     if let Some(index) = engine.track_places.get(&id) {
-        engine.tracks[*index].relays.retain(|other| *other != to);
+        let track = &mut engine.tracks[*index];
+        track.relays.retain(|other| *other != to);
+        track.watched_elsewhere.retain(|(other, _)| *other != to);
+        track.watched.is_dirty = true;
     }
     Some(())
 }
@@ -241,6 +246,16 @@ fn handle(engine: &mut Engine, now: Instant, batch: &Batch, item: &Item) -> Opti
                 engine.look_after_track(now, index);
             }
         }
+        Item::LayersWatched { track, count } => {
+            if let Some(index) = passed_on(engine, batch.from, *track) {
+                let track = &mut engine.tracks[index];
+                track
+                    .watched_elsewhere
+                    .retain(|(other, _)| *other != batch.from);
+                track.watched_elsewhere.push((batch.from, *count));
+                track.watched.is_dirty = true;
+            }
+        }
     }
     Some(())
 }
@@ -279,6 +294,12 @@ pub(super) fn look_after(engine: &mut Engine, now: Instant, index: usize) {
     track.speech.poll(now);
     if track.kind == TrackKind::Audio {
         return;
+    }
+    if let Some(count) = assign::watched_anew(now, index, track, &engine.peers) {
+        let track = track.id;
+        engine
+            .links
+            .push(from, Item::LayersWatched { track, count });
     }
     let is_simulcast = track.layers.len() > 1;
     for (number, layer) in track.layers.iter_mut().enumerate() {

@@ -65,6 +65,10 @@ pub(crate) struct Track {
     pub(crate) publisher: Publisher,
     /// Other engines that its packets are passed on to.
     pub(crate) relays: Vec<u8>,
+    /// How many of its layers are watched on those of them that have said so.
+    pub(crate) watched_elsewhere: Vec<(u8, usize)>,
+    /// What its publisher's engine was told of that, if that is another.
+    pub(crate) watched_here: Option<usize>,
     /// Whose it is: tracks of one participant are played in sync.
     pub(crate) participant: ParticipantId,
     pub(crate) kind: TrackKind,
@@ -113,6 +117,8 @@ impl Track {
             id,
             publisher,
             relays: Vec::new(),
+            watched_elsewhere: Vec::new(),
+            watched_here: None,
             participant,
             kind: source.kind(),
             is_screen: source == TrackSource::Screen,

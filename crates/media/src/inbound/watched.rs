@@ -44,6 +44,12 @@ impl Watched {
         self.is_dirty || self.looked.is_none_or(is_old)
     }
 
+    /// Who watches what is known now.
+    pub(crate) fn note_looked(&mut self, now: Instant) {
+        self.is_dirty = false;
+        self.looked = Some(now);
+    }
+
     /// How many of `count` layers the publisher sends, as far as it does as told.
     pub(crate) fn told(&self, count: usize) -> usize {
         self.told.min(count)
@@ -51,8 +57,7 @@ impl Watched {
 
     /// So many layers of `count` are watched. Gives how many the publisher is to send, if that has changed.
     pub(crate) fn update(&mut self, now: Instant, watched: usize, count: usize) -> Option<usize> {
-        self.is_dirty = false;
-        self.looked = Some(now);
+        self.note_looked(now);
         let told = self.told(count);
         if watched >= told {
             self.fewer = None;

@@ -1,5 +1,6 @@
 //! Two engines with a link between them, as two workers of one server.
 
+use super::viewports::{SIMULCAST, SIMULCAST_MID, show, wanted_layers};
 use super::*;
 use crate::link::Batch;
 use crate::rtp::writer::{Header, write_header};
@@ -341,4 +342,70 @@ fn a_panic_over_a_relayed_packet_ends_its_track_alone() {
     let there = pair.others.engine.statistics();
     assert_eq!((there.relayed_tracks, there.subscriptions), (1, 2));
     pair.others.events();
+}
+
+/// Alice publishes three layers on one engine, and Bob, on the other, has a section for them.
+fn simulcast() -> Pair {
+    let mut pair = Pair {
+        alice: Conversation::on(HERE),
+        others: Conversation::on(THERE),
+    };
+    pair.alice.open(ALICE);
+    pair.others.open(BOB);
+    pair.alice.tell(Command::Publish {
+        peer: ALICE,
+        track: CAMERA,
+        mid: SIMULCAST_MID.into(),
+        source: TrackSource::Camera,
+        muted: false,
+    });
+    pair.alice.offer(ALICE, SIMULCAST);
+    pair.others.tell(opened(CAMERA, TrackSource::Camera));
+    let (track, to) = (CAMERA, THERE);
+    pair.alice.tell(Command::Relay { track, to });
+    pair.others.tell(Command::Subscribe { peer: BOB, track });
+    pair.others.offer(BOB, RECEIVING);
+    pair.pass_on();
+    pair
+}
+
+/// How many layers Alice is told to send, in so many seconds.
+fn wanted(pair: &mut Pair, seconds: u64) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for _ in 0..seconds * TICKS as u64 {
+        pair.others.pass(TICK);
+        pair.alice.pass(TICK);
+        counts.extend(pair.alice.events().into_iter().filter_map(wanted_layers));
+        pair.pass_on();
+    }
+    counts
+}
+
+#[test]
+fn a_publisher_is_asked_for_as_much_as_somebody_on_another_engine_shows() {
+    let mut pair = simulcast();
+    assert_eq!(wanted(&mut pair, 3), [0; 0], "all of it, as before");
+    show(&mut pair.others, 160, 90, true);
+    assert_eq!(wanted(&mut pair, 4), [1]);
+    show(&mut pair.others, 600, 340, true);
+    assert_eq!(wanted(&mut pair, 1), [2], "at once");
+    show(&mut pair.others, 600, 340, false);
+    assert_eq!(wanted(&mut pair, 4), [0]);
+    let (peer, track) = (BOB, CAMERA);
+    pair.others.tell(Command::Unsubscribe { peer, track });
+    assert_eq!(wanted(&mut pair, 2), [0; 0]);
+    pair.others.tell(Command::Subscribe { peer, track });
+    assert_eq!(wanted(&mut pair, 1), [3], "whoever comes may want it");
+}
+
+#[test]
+fn the_last_viewer_on_another_engine_leaves_nothing_wanted() {
+    let mut pair = simulcast();
+    assert_eq!(wanted(&mut pair, 2), [0; 0]);
+    let (track, to) = (CAMERA, THERE);
+    pair.others.tell(Command::CloseRelayedTrack { track });
+    pair.alice.tell(Command::StopRelay { track, to });
+    assert_eq!(wanted(&mut pair, 4), [0]);
+    pair.alice.tell(Command::Relay { track, to });
+    assert_eq!(wanted(&mut pair, 1), [3]);
 }

@@ -6,9 +6,9 @@ use super::*;
 use crate::peer::Stream;
 use crate::{Forwarding, Reason};
 
-const SIMULCAST: &str =
+pub(super) const SIMULCAST: &str =
     include_str!("../../../tests/sdp_fixtures/chromium-156-simulcast-publish.sdp");
-const SIMULCAST_MID: &str = "8";
+pub(super) const SIMULCAST_MID: &str = "8";
 const NOTHING: [usize; 0] = [];
 
 /// Alice publishes three layers, and Bob has a section for them.
@@ -30,7 +30,7 @@ fn simulcast() -> Conversation {
     talk
 }
 
-fn show(talk: &mut Conversation, width: u16, height: u16, visible: bool) -> Vec<Event> {
+pub(super) fn show(talk: &mut Conversation, width: u16, height: u16, visible: bool) -> Vec<Event> {
     let viewport = Viewport {
         track_id: CAMERA,
         width,
@@ -48,20 +48,23 @@ fn wanted(talk: &mut Conversation, seconds: u64) -> Vec<usize> {
     let mut counts = Vec::new();
     for _ in 0..seconds * TICKS as u64 {
         talk.pass(TICK);
-        for event in talk.events() {
-            let Event::LayersWanted { track, layers } = event else {
-                continue;
-            };
-            assert_eq!(track, CAMERA);
-            let rids = layers.iter().map(|layer| layer.rid.as_deref());
-            assert!(rids.eq(["q", "h", "f"].map(Some)), "{layers:?}");
-            let is_wanted = |layer: &&LayerWanted| layer.wanted;
-            let count = layers.iter().take_while(is_wanted).count();
-            assert_eq!(count, layers.iter().filter(is_wanted).count());
-            counts.push(count);
-        }
+        counts.extend(talk.events().into_iter().filter_map(wanted_layers));
     }
     counts
+}
+
+/// How many of three layers are wanted, if the event is about that.
+pub(super) fn wanted_layers(event: Event) -> Option<usize> {
+    let Event::LayersWanted { track, layers } = event else {
+        return None;
+    };
+    assert_eq!(track, CAMERA);
+    let rids = layers.iter().map(|layer| layer.rid.as_deref());
+    assert!(rids.eq(["q", "h", "f"].map(Some)), "{layers:?}");
+    let is_wanted = |layer: &&LayerWanted| layer.wanted;
+    let count = layers.iter().take_while(is_wanted).count();
+    assert_eq!(count, layers.iter().filter(is_wanted).count());
+    Some(count)
 }
 
 fn forwarding(talk: &mut Conversation) -> Forwarding {
