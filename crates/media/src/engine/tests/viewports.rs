@@ -177,7 +177,8 @@ fn viewers_of_a_layer_that_stops_beside_others_soon_get_another() {
         let track = &forwarding(talk).tracks[0];
         (track.target, track.reason)
     };
-    frames(&mut talk, &[0, 1, 2], 2_000);
+    // What is not measured yet does not fit into the first estimate.
+    frames(&mut talk, &[0, 1, 2], 7_000);
     assert_eq!(target(&mut talk), (Some(2), Reason::Largest));
     frames(&mut talk, &[0, 1], 200);
     assert_eq!(
