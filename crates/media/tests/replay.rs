@@ -344,11 +344,12 @@ fn after_two_hundred_switches_pictures_are_where_they_were_taken() {
     let mut got = room.pass(SHOWN);
     let mut late = 0;
     for _ in 0..100 {
-        // The upper layer comes for a while and goes again; the lower one then has a key frame.
-        for picture in 0..60 {
+        // The upper layer comes for a while and goes again; the lower one then has a key frame. Its last one was too
+        // long ago for all that followed to be shown at once.
+        for picture in 0..75 {
             late = (late * 7 + 11) % (JITTER + 1);
-            room.late_picture(0, picture == 55, late);
-            if picture < 12 {
+            room.late_picture(0, picture == 70, late);
+            if picture < 52 {
                 let also_late = late * 13 % (JITTER + 1);
                 room.late_picture(1, picture == 0, also_late);
             }
