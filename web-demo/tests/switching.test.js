@@ -109,7 +109,7 @@ const switchOften = (page, name) =>
  * @param {string} participant @param {Promise<unknown>} answer
  */
 async function reasons(participant, answer) {
-  const body = JSON.stringify({ name: "backend", grants: { roomAdmin: true } });
+  const body = JSON.stringify({ name: "backend", grants: { roomCreate: true } });
   const headers = { "content-type": "application/json" };
   const { token } = await (await fetch(`${server.origin}/api/dev/token`, { method: "POST", headers, body })).json();
   const url = `${server.origin}/api/rooms/switching/participants/${participant}/forwarding`;
