@@ -25,9 +25,9 @@ export class FirstFrame {
     if (!isShown) this.cancel();
   }
 
-  /** Sound and picture can flow. */
-  handleConnected() {
-    if (Number.isNaN(this.#connectedAt)) this.#connectedAt = performance.now();
+  /** Sound and picture can flow, since then. */
+  handleConnected(now = performance.now()) {
+    if (Number.isNaN(this.#connectedAt)) this.#connectedAt = now;
   }
 
   /**
@@ -48,8 +48,10 @@ export class FirstFrame {
 
   /** @param {number | undefined} receivedAt not every browser says */
   #tell(receivedAt) {
-    if (this.#isOver || receivedAt === undefined || Number.isNaN(this.#connectedAt)) return;
+    if (this.#isOver || receivedAt === undefined) return;
     this.cancel();
+    // A busy page may hear of the connection after the picture that came by it.
+    this.handleConnected(receivedAt);
     const received = Math.max(receivedAt, this.#connectedAt);
     const [connect_ms = 0, key_frame_ms = 0, decode_ms = 0] = [
       this.#connectedAt - this.#startedAt,

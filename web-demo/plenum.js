@@ -5,7 +5,8 @@
 //   const room = await join({ token, camera: true, microphone: true });
 //   room.on("track", ({ track, participant }) => …);
 
-/** @import { Joined, Live, NumberedChange, Participant, RoomInfo, ServerMessage, StateUpdate, Track, TrackSource, Waiting, WaitingParticipant } from "./protocol.d.ts" */
+/** @import { Joined, Live, NumberedChange, Participant, RoomInfo, ServerMessage, StateUpdate, TrackSource, Waiting, WaitingParticipant } from "./protocol.d.ts" */
+/** @import { Prepared } from "./negotiation.js" */
 
 import { Devices } from "./devices.js";
 import { Emitter } from "./emitter.js";
@@ -13,12 +14,15 @@ import { asPlenumError, PlenumError } from "./failures.js";
 import { FirstFrame } from "./first-frame.js";
 import { Media } from "./media.js";
 import { Moderator } from "./moderator.js";
+import { RemoteTracks } from "./remote-tracks.js";
 import { RoomState } from "./room.js";
+import { Screen } from "./screen.js";
 import { Signaling } from "./signaling.js";
 import { Viewports } from "./viewports.js";
 
 export { Devices } from "./devices.js";
 export { describe, PlenumError } from "./failures.js";
+export { Prepared } from "./negotiation.js";
 
 /** Somebody who has not decided about the browser's question joins as a viewer; what is allowed later follows. */
 const DEVICES_LIMIT_MS = 12_000;
@@ -33,21 +37,17 @@ const DEVICES_LIMIT_MS = 12_000;
  * @property {boolean} [camera] start with the camera on; `false` if left out
  * @property {boolean} [microphone] start with the microphone on; `false` if left out
  * @property {Devices} [devices] devices that are in use already (a preview's); `camera` and `microphone` do not count then
+ * @property {Prepared} [prepared] made while there was time: one is in sooner. It serves for one `join`
  * @property {boolean} [handRaised]
  * @property {(token: string) => void} [onResumeToken] told whenever there is a new one: keep it in `sessionStorage`
  * @property {string} [resumeToken] the last such: to come back as the same participant after a refresh
  * @property {(waiting: Waiting) => void} [onWaiting] told while one waits outside: for the session, or to be let in
+ * @property {(room: Room) => void} [onRoom] told once one is in, and sound and picture begin to connect: the room can be drawn meanwhile
  * @property {(step: Step) => void} [onStep] told as each step of connecting begins
  * @property {AbortSignal} [signal] to give up
  */
 
-/**
- * A track of somebody else that can be played.
- * @typedef {object} RemoteTrack
- * @property {MediaStreamTrack} track
- * @property {Participant} participant whose it is
- * @property {Track} publication what it shows, and whether it is muted
- */
+/** @typedef {import("./remote-tracks.js").RemoteTrack} RemoteTrack */
 
 /**
  * Enter a room. Resolves when sound and picture can flow; rejects with a `PlenumError`, whose `code` says why.
@@ -99,12 +99,9 @@ export class Room extends Emitter {
   #viewports;
   /** @type {FirstFrame | null} */
   #firstFrame = null;
-  /** Tracks that can be played, by id. @type {Map<string, RemoteTrack>} */
-  #tracks = new Map();
-  /** Received before the room told of them. @type {Map<string, MediaStreamTrack>} */
-  #unclaimed = new Map();
-  /** @type {MediaStream | null} */
-  #screen = null;
+  #tracks = new RemoteTracks(this.#state);
+  /** @type {Screen} */
+  #screen;
   /** @type {Status} */
   #status = "connecting";
   /** One's own states as the server was last told. @type {StateUpdate} */
@@ -136,6 +133,7 @@ export class Room extends Emitter {
       send: (message) => this.#signaling.send(message),
       canSend: () => this.#signaling.isOpen,
     });
+    this.#screen = new Screen(this.#media.publications);
     this.#viewports = new Viewports((tracks) => this.#signaling.send({ type: "set_viewport", tracks }) !== null);
     /** What hosts and moderators may do to the session and to others. */
     this.moderator = new Moderator(this.#signaling, (id) => this.#state.participants.get(id)?.tracks ?? []);
@@ -180,7 +178,7 @@ export class Room extends Emitter {
 
   /** The tracks of others that can be played. */
   get tracks() {
-    return [...this.#tracks.values()];
+    return this.#tracks.all;
   }
 
   get status() {
@@ -193,7 +191,7 @@ export class Room extends Emitter {
 
   /** What is being shared, while it is. */
   get screen() {
-    return this.#screen;
+    return this.#screen.stream;
   }
 
   /** The `RTCPeerConnection`, for those who want to look deeper. */
@@ -244,37 +242,13 @@ export class Room extends Emitter {
    * Let the user choose a screen, window or tab, and show it to the room. The browser's own button ends it too.
    * @returns {Promise<boolean>} false if the user chose none
    */
-  async shareScreen() {
-    if (this.#screen) return true;
-    /** @type {MediaStream} */
-    let stream;
-    try {
-      stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 30 } }, audio: true });
-    } catch (error) {
-      if (error instanceof DOMException && (error.name === "NotAllowedError" || error.name === "AbortError")) return false;
-      throw asPlenumError(error);
-    }
-    const [video] = stream.getVideoTracks();
-    const [audio] = stream.getAudioTracks();
-    if (!video) return false;
-    this.#screen = stream;
-    if ("contentHint" in video) video.contentHint = "detail";
-    video.addEventListener("ended", () => {
-      if (this.#screen === stream) this.stopScreen();
-    });
-    this.#media.set("screen", video, false);
-    if (audio) this.#media.set("screen_audio", audio, false);
-    this.emit("change", undefined);
-    return true;
+  shareScreen() {
+    return this.#screen.share();
   }
 
   /** Share no longer. */
   stopScreen() {
-    this.#screen?.getTracks().forEach((track) => track.stop());
-    this.#screen = null;
-    this.#media.remove("screen");
-    this.#media.remove("screen_audio");
-    this.emit("change", undefined);
+    this.#screen.stop();
   }
 
   /**
@@ -282,7 +256,7 @@ export class Room extends Emitter {
    * @param {TrackSource} source
    */
   unpublish(source) {
-    this.#media.remove(source);
+    this.#media.publications.remove(source);
   }
 
   /**
@@ -344,15 +318,20 @@ export class Room extends Emitter {
       await atMost(this.devices.start({ camera, microphone }), DEVICES_LIMIT_MS);
     }
     this.#firstFrame = new FirstFrame((message) => this.#signaling.send(message));
-    this.#media.prepare();
     onStep("token");
-    await this.#signaling.prepare();
+    const ready = this.#signaling.prepare();
+    // While others work. Failing here is failing to join.
+    this.#sendDevices();
+    this.#media.prepare(this.#options.prepared?.take());
+    await ready;
     onStep("signaling");
     const joined = await this.#signaling.open();
-    onStep("media");
-    this.#firstFrame.handleJoined(joined);
     const connected = this.#untilConnected();
+    // Only the browser has to work from there to the first picture: there is time to draw.
+    const stop = this.#media.on("answered", () => (stop(), this.#options.onRoom?.(this)));
     this.#begin(joined);
+    this.#firstFrame.handleJoined(joined);
+    onStep("media");
     await connected;
   }
 
@@ -394,14 +373,18 @@ export class Room extends Emitter {
 
   /** Bring the server to what the devices and the hand are. What is the same already is not sent. */
   #sendOwn() {
-    const { camera, microphone } = this.devices;
-    this.#media.set("camera", camera, !this.devices.isOn("camera"));
-    this.#media.set("microphone", microphone, !this.devices.isOn("microphone"));
+    this.#sendDevices();
     const state = this.#ownState();
     const told = this.#told;
     const isSame = state.camera === told.camera && state.microphone === told.microphone && state.hand_raised === told.hand_raised;
     if (!isSame && this.#signaling.send({ type: "update_state", ...state }) !== null) this.#told = state;
     this.emit("change", undefined);
+  }
+
+  #sendDevices() {
+    const { camera, microphone } = this.devices;
+    this.#media.publications.set("camera", camera, !this.devices.isOn("camera"));
+    this.#media.publications.set("microphone", microphone, !this.devices.isOn("microphone"));
   }
 
   #hearSignaling() {
@@ -438,17 +421,20 @@ export class Room extends Emitter {
   }
 
   #hearMedia() {
-    this.#media.on("received", ({ trackId, track }) => {
-      this.#unclaimed.set(trackId, track);
-      this.#claim();
+    this.#media.on("received", ({ trackId, track }) => this.#tracks.receive(trackId, track));
+    this.#media.on("removed", ({ trackId }) => this.#tracks.drop(trackId));
+    this.#tracks.on("track", (remote) => this.emit("track", remote));
+    this.#tracks.on("track-removed", (remote) => {
+      this.#viewports.forget(remote.publication.id);
+      this.emit("track-removed", remote);
     });
-    this.#media.on("removed", ({ trackId }) => this.#drop(trackId));
+    this.#screen.on("change", () => this.emit("change", undefined));
     this.#media.on("state", (state) => {
       if (state === "connected") this.#firstFrame?.handleConnected();
       this.#tellStatus();
     });
     this.#media.on("data", (data) => this.emit("data", data));
-    this.#media.on("refused", ({ source, error }) => {
+    this.#media.publications.on("refused", ({ source, error }) => {
       // What nobody gets must not look as if it were on.
       if (source === "camera" || source === "microphone") void this.devices.set(source, false);
       else this.stopScreen();
@@ -473,7 +459,7 @@ export class Room extends Emitter {
         return;
       case "unmute_asked":
         this.emit("unmute-asked", {
-          source: this.#media.sourceOf(message.track_id) ?? undefined,
+          source: this.#media.publications.sourceOf(message.track_id) ?? undefined,
           participant: this.#state.participants.get(message.by),
         });
         return;
@@ -489,15 +475,12 @@ export class Room extends Emitter {
     const { change } = numbered;
     const isOurs = "participant_id" in change && change.participant_id === this.#state.selfId;
     if (change.type === "track_unpublished") {
-      if (isOurs) this.#media.wasUnpublished(change.track_id);
-      else this.#drop(change.track_id);
+      if (isOurs) this.#media.publications.wasUnpublished(change.track_id);
+      else this.#tracks.drop(change.track_id);
     } else if (change.type === "track_muted" && isOurs && change.muted && change.by !== this.#state.selfId) {
       this.#handleMutedBy(change.track_id, change.by);
     } else if (change.type === "participant_left" || change.type === "presence") {
-      const left = change.type === "presence" ? change.left : [change.participant_id];
-      for (const { participant, publication } of this.tracks) {
-        if (left.includes(participant.id)) this.#drop(publication.id);
-      }
+      this.#tracks.dropOf(change.type === "presence" ? change.left : [change.participant_id]);
     } else if (change.type === "participant_updated" && change.participant.id === this.#state.selfId) {
       // Told as raised, and down now: a moderator lowered it.
       if (this.#told.hand_raised && !change.participant.hand_raised) {
@@ -505,7 +488,7 @@ export class Room extends Emitter {
         this.#told = { ...this.#told, hand_raised: false };
       }
     }
-    this.#claim();
+    this.#tracks.update();
     this.emit("change", undefined);
   }
 
@@ -514,37 +497,11 @@ export class Room extends Emitter {
    * @param {string} by
    */
   #handleMutedBy(trackId, by) {
-    const source = this.#media.sourceOf(trackId);
+    const source = this.#media.publications.sourceOf(trackId);
     if (!source) return;
-    this.#media.wasMuted(source, true);
+    this.#media.publications.wasMuted(source, true);
     if (source === "camera" || source === "microphone") void this.devices.set(source, false);
     this.emit("muted-by", { source, participant: this.#state.participants.get(by) });
-  }
-
-  /** Tell of the tracks that have come and whose owners are known; keep what is told of them true. */
-  #claim() {
-    for (const [trackId, remote] of this.#tracks) {
-      const found = this.#state.find(trackId);
-      if (found) Object.assign(remote, { participant: found.participant, publication: found.track });
-    }
-    for (const [trackId, track] of this.#unclaimed) {
-      const found = this.#state.find(trackId);
-      if (!found) continue;
-      this.#unclaimed.delete(trackId);
-      const remote = { track, participant: found.participant, publication: found.track };
-      this.#tracks.set(trackId, remote);
-      this.emit("track", remote);
-    }
-  }
-
-  /** @param {string} trackId */
-  #drop(trackId) {
-    this.#unclaimed.delete(trackId);
-    const remote = this.#tracks.get(trackId);
-    if (!remote) return;
-    this.#tracks.delete(trackId);
-    this.#viewports.forget(trackId);
-    this.emit("track-removed", remote);
   }
 
   #tellStatus() {
@@ -563,6 +520,7 @@ export class Room extends Emitter {
   #finish() {
     this.#stopHearingDevices();
     this.#signaling.close();
+    this.#options.prepared?.close();
     this.stopScreen();
     this.#media.close();
     this.#viewports.close();

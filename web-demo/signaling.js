@@ -11,6 +11,8 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4_000;
 /** A WebSocket that neither opens nor brings `joined` in this time is given up. */
 const OPEN_LIMIT_MS = 10_000;
+/** The server closes a WebSocket that says nothing for 5 s: one that waited nearly as long for its token is not used. */
+const SILENCE_LIMIT_MS = 3_000;
 
 const TOKEN_CODES = new Set(["token_invalid", "token_expired"]);
 /** Codes after which the same join would be refused again: trying further only annoys. */
@@ -54,6 +56,8 @@ export class Signaling extends Emitter {
   #options;
   /** @type {WebSocket | null} */
   #socket = null;
+  /** Opened while the token is got. @type {{ socket: WebSocket, openedAt: number } | null} */
+  #early = null;
   #isJoined = false;
   #isWaiting = false;
   #isClosed = false;
@@ -87,9 +91,10 @@ export class Signaling extends Emitter {
     return this.#isJoined;
   }
 
-  /** Get the token, if it is not there yet: `open` would, too. */
+  /** Get the token, and meanwhile open the WebSocket: `open` would, one after the other. */
   async prepare() {
-    this.#token ??= await this.#options.token();
+    this.#early ??= { socket: new WebSocket(this.#options.url), openedAt: performance.now() };
+    await this.#getToken();
   }
 
   /**
@@ -161,6 +166,8 @@ export class Signaling extends Emitter {
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
     globalThis.removeEventListener?.("online", this.#tryNow);
+    this.#early?.socket.close();
+    this.#early = null;
     this.#drop();
   }
 
@@ -171,9 +178,9 @@ export class Signaling extends Emitter {
    */
   async #connect(lastChange) {
     this.#isTokenFresh = this.#token === undefined;
-    await this.prepare();
+    await this.#getToken();
     if (this.#isClosed) throw new PlenumError("left");
-    const socket = new WebSocket(this.#options.url);
+    const socket = this.#takeEarly() ?? new WebSocket(this.#options.url);
     this.#socket = socket;
     return new Promise((resolve, reject) => {
       /** @param {PlenumError} error */
@@ -184,7 +191,7 @@ export class Signaling extends Emitter {
         reject(error);
       };
       const timer = setTimeout(() => fail(new PlenumError("server_gone", "no answer")), OPEN_LIMIT_MS);
-      socket.onopen = () => {
+      const join = () => {
         const resume = this.#resumeToken && { token: this.#resumeToken, last_change: lastChange };
         socket.send(
           JSON.stringify({
@@ -197,6 +204,8 @@ export class Signaling extends Emitter {
           }),
         );
       };
+      if (socket.readyState === WebSocket.OPEN) join();
+      else socket.onopen = join;
       socket.onclose = () => fail(new PlenumError("server_gone", "the connection was closed"));
       socket.onmessage = (event) => {
         /** @type {ServerMessage} */
@@ -216,6 +225,21 @@ export class Signaling extends Emitter {
         }
       };
     });
+  }
+
+  async #getToken() {
+    this.#token ??= await this.#options.token();
+  }
+
+  /** The WebSocket that was opened early, if it is still good. @returns {WebSocket | null} */
+  #takeEarly() {
+    if (!this.#early) return null;
+    const { socket, openedAt } = this.#early;
+    this.#early = null;
+    const isGood = socket.readyState <= WebSocket.OPEN && performance.now() - openedAt < SILENCE_LIMIT_MS;
+    if (isGood) return socket;
+    socket.close();
+    return null;
   }
 
   /**
