@@ -13,7 +13,8 @@ import { lobby, people } from "./lobby.js";
 import { peek, recall, remember } from "./memory.js";
 import { actions, openMenu } from "./moderation.js";
 import { myRoom } from "./my-room.js";
-import { Devices, join } from "./plenum.js";
+import { onNextFrame } from "./next-frame.js";
+import { Devices, join, Prepared } from "./plenum.js";
 import { preview } from "./preview.js";
 import { Tiles } from "./tiles.js";
 
@@ -21,6 +22,8 @@ import { Tiles } from "./tiles.js";
 const PERMISSION_LIMIT_MS = 12_000;
 /** A server that has been away for this long is called gone, though attempts go on. */
 const GONE_AFTER_MS = 30_000;
+/** Most are in sooner. What is shown for less only flickers, and drawing it takes its time from joining. */
+const STEPS_AFTER_MS = 200;
 
 /**
  * @template {HTMLElement} Kind
@@ -53,10 +56,14 @@ const memory = recall();
 const devices = new Devices();
 /** @type {Room | null} */
 let room = null;
+/** While the front page is shown, what joining takes is made ready. @type {Prepared | null} */
+let prepared = null;
 /** Ends the attempt to connect that is under way. */
 let attempt = new AbortController();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let goneTimer;
+/** Runs while one enters from the front page, which is still shown. @type {ReturnType<typeof setTimeout> | undefined} */
+let stepsTimer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let noticeTimer;
 /** @type {Set<HTMLMediaElement>} */
@@ -161,22 +168,23 @@ function start() {
  */
 async function enter(started) {
   attempt.abort();
+  clearTimeout(stepsTimer);
   const mine = (attempt = new AbortController());
   failure.hide();
-  setView("connecting");
-  setStatus("connecting", "Connecting…");
   try {
-    const joined = await withSteps(element("steps", HTMLElement), mine.signal, async (onStep, signal, onWaiting) => {
+    // Begun before anything is drawn: the server is asked meanwhile.
+    const joining = withSteps(element("steps", HTMLElement), mine.signal, async (onStep, signal, onWaiting) => {
       if (started) await Promise.race([started, new Promise((resolve) => setTimeout(resolve, PERMISSION_LIMIT_MS))]);
       return join({
         token: fetchToken,
         room: memory.room,
         devices,
+        ...(prepared && { prepared }),
         handRaised: memory.handRaised ?? false,
         ...(memory.resumeToken && { resumeToken: memory.resumeToken }),
-        onStep(step) {
-          if (step === "media") setView("connecting");
-          onStep(step);
+        onStep,
+        onRoom(entered) {
+          if (!mine.signal.aborted) showRoom(entered);
         },
         signal,
         onWaiting(waiting) {
@@ -186,12 +194,16 @@ async function enter(started) {
         onResumeToken: rememberStay,
       });
     });
-    if (mine.signal.aborted) return joined.leave();
-    showRoom(joined);
+    prepared = null;
+    const isFromFront = !started && document.body.dataset.view === "front";
+    if (isFromFront) stepsTimer = setTimeout(() => setView("connecting"), STEPS_AFTER_MS);
+    else setView("connecting");
+    setStatus("connecting", "Connecting…");
+    const joined = await joining;
+    if (mine.signal.aborted) joined.leave();
   } catch (error) {
     if (mine.signal.aborted) return;
-    Object.assign(memory, { isInRoom: false, resumeToken: undefined });
-    remember(memory);
+    leaveRoom();
     setView("failed");
     setStatus("failed", "Not connected");
     failure.show(asPlenumError(error), () => void enter());
@@ -246,13 +258,13 @@ function showRoom(joined) {
   room = joined;
   showAddress();
   setView("room");
-  const update = () => {
+  const update = onNextFrame(() => {
     if (room !== joined) return;
     tiles.update(joined);
     host.update(joined);
     self.render();
     renderRoom(joined);
-  };
+  });
   joined.on("track", (track) => {
     const shown = tiles.attach(track);
     if (shown) joined.showIn(track.publication.id, shown);
@@ -343,6 +355,8 @@ function leaveRoom() {
 
 /** @param {"front" | "connecting" | "waiting" | "room" | "failed"} view */
 function setView(view) {
+  clearTimeout(stepsTimer);
+  stepsTimer = undefined;
   document.body.dataset.view = view;
   const inRoom = view === "room";
   const place = element("preview-place", HTMLElement);
@@ -351,6 +365,7 @@ function setView(view) {
   else place.append(page.controls);
   toggleDevicePanel(false);
   if (view === "front") {
+    prepared ??= new Prepared();
     rooms.show();
     mine.refresh();
   } else {
@@ -431,7 +446,7 @@ function listen() {
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
     const chosen = { name: page.name.value.trim(), room: page.room.value.trim(), role: page.role.value };
-    if (!chosen.name || !chosen.room) return;
+    if (!chosen.name || !chosen.room || stepsTimer !== undefined) return;
     const isSame = chosen.name === memory.name && chosen.room === memory.room && chosen.role === memory.role;
     // A token is for one room and one person: with other words in the form it is not meant.
     if (!isSame) memory.token = undefined;

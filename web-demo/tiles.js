@@ -5,6 +5,7 @@
 /** @import { RemoteTrack, Room } from "./plenum.js" */
 
 import { actions } from "./moderation.js";
+import { onNextFrame } from "./next-frame.js";
 
 /**
  * @typedef {object} Tile
@@ -21,6 +22,7 @@ export class Tiles {
   #tiles = new Map();
   /** Shared screens, by track id. @type {Map<string, HTMLElement>} */
   #shared = new Map();
+  #arrangeSoon;
 
   /**
    * @param {HTMLElement} container
@@ -34,7 +36,9 @@ export class Tiles {
     this.#container = container;
     this.#screens = screens;
     this.#options = options;
-    new ResizeObserver(() => arrange(container)).observe(container);
+    // To ask for sizes any sooner is to have the page laid out once more.
+    this.#arrangeSoon = onNextFrame(() => arrange(container));
+    new ResizeObserver(this.#arrangeSoon).observe(container);
   }
 
   /**
@@ -57,7 +61,7 @@ export class Tiles {
       const caption = screen?.querySelector("figcaption");
       if (caption) caption.textContent = `${participant.name}’s screen`;
     }
-    arrange(this.#container);
+    this.#arrangeSoon();
   }
 
   /**
@@ -83,7 +87,7 @@ export class Tiles {
       const figure = this.#share(participant, stream);
       this.#shared.set(publication.id, figure);
       this.#screens.parentElement?.classList.add("with-screen");
-      arrange(this.#container);
+      this.#arrangeSoon();
       return figure;
     }
     tile.video.srcObject = stream;
@@ -108,7 +112,7 @@ export class Tiles {
       tile.video.srcObject = null;
       delete tile.video.dataset.track;
     }
-    arrange(this.#container);
+    this.#arrangeSoon();
   }
 
   /** Nobody is here any more. */
