@@ -2,7 +2,7 @@
 // be first.
 
 /** @import { Participant, Track } from "./protocol.d.ts" */
-/** @import { RoomState } from "./room.js" */
+/** @import { RoomState } from "./room-state.js" */
 
 import { Emitter } from "./emitter.js";
 

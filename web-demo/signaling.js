@@ -34,7 +34,7 @@ const FINAL_CODES = new Set([
 
 /**
  * @typedef {object} SignalingOptions
- * @property {string} url of the WebSocket
+ * @property {string | URL} [server] as `https://your.server`; the page's own if left out
  * @property {() => Promise<string>} token a valid access token; asked again when one has expired
  * @property {string} [room] the room one means to enter
  * @property {string} [resumeToken] to come back after a page refresh
@@ -93,7 +93,7 @@ export class Signaling extends Emitter {
 
   /** Get the token, and meanwhile open the WebSocket: `open` would, one after the other. */
   async prepare() {
-    this.#early ??= { socket: new WebSocket(this.#options.url), openedAt: performance.now() };
+    this.#early ??= { socket: new WebSocket(websocketUrl(this.#options.server)), openedAt: performance.now() };
     await this.#getToken();
   }
 
@@ -180,7 +180,7 @@ export class Signaling extends Emitter {
     this.#isTokenFresh = this.#token === undefined;
     await this.#getToken();
     if (this.#isClosed) throw new PlenumError("left");
-    const socket = this.#takeEarly() ?? new WebSocket(this.#options.url);
+    const socket = this.#takeEarly() ?? new WebSocket(websocketUrl(this.#options.server));
     this.#socket = socket;
     return new Promise((resolve, reject) => {
       /** @param {PlenumError} error */
@@ -375,4 +375,14 @@ export class Signaling extends Emitter {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
+}
+
+/**
+ * @param {string | URL | undefined} server
+ * @returns {string}
+ */
+function websocketUrl(server) {
+  const url = new URL("/ws", server ?? location.href);
+  url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+  return url.href;
 }

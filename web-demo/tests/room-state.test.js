@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RoomState } from "../room.js";
+import { RoomState } from "../room-state.js";
 
 const person = (/** @type {string} */ id, more = {}) => ({
   id, identity: id, name: id, role: "student", camera: false, microphone: false, hand_raised: false, away: false,
