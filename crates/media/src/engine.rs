@@ -87,6 +87,9 @@ pub struct Engine {
     next_pace: Option<Instant>,
     next_tick: Instant,
     ticks: usize,
+    /// Of which peers, by their places, nothing is due but at their turn. Beside the peers and not in them: a tick
+    /// need not fetch what is known of each of hundreds.
+    resting: Vec<bool>,
     scratch: Vec<u8>,
 }
 
@@ -121,6 +124,7 @@ impl Engine {
             next_pace: None,
             next_tick: now + TICK,
             ticks: 0,
+            resting: Vec::new(),
             scratch: Vec::new(),
         })
     }
@@ -173,6 +177,7 @@ impl Engine {
 
     /// Serve one peer. A panic on the way ends that peer alone.
     fn serve(&mut self, now: Instant, place: usize, serve: impl FnOnce(&mut Self)) {
+        self.wake(place);
         // The engine's maps are repaired by `end_peer`, which takes every trace of the peer out of them.
         let outcome = catch_unwind(AssertUnwindSafe(|| serve(self)));
         if outcome.is_err() {
@@ -184,7 +189,15 @@ impl Engine {
         }
     }
 
+    /// Something became of a peer: what is due of it is to be looked at.
+    fn wake(&mut self, place: usize) {
+        if let Some(is_resting) = self.resting.get_mut(place) {
+            *is_resting = false;
+        }
+    }
+
     fn mark_dirty(&mut self, place: usize) {
+        self.wake(place);
         let peer = &mut self.peers[place];
         if !peer.is_dirty {
             peer.is_dirty = true;
@@ -323,6 +336,8 @@ impl Engine {
 
     /// Do what a command asks.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
+        // Whomever it concerns.
+        self.resting.clear();
         commands::handle(self, now, command);
     }
 

@@ -36,25 +36,41 @@ pub(crate) struct ReceivingSection {
 }
 
 /// One client's `RTCPeerConnection`.
+///
+/// What each packet to it needs comes first, in four cache lines of its own: with hundreds of peers, fetching those
+/// from memory costs more than all that is done with them.
+#[repr(C, align(64))]
 pub(crate) struct Peer {
+    pub(crate) outbound: Vec<OutboundTrack>,
+    /// What it cannot be sent yet.
+    pub(crate) held: Held,
     pub(crate) id: PeerId,
+    /// What its path carries.
+    pub(crate) bandwidth: Bandwidth,
+    pub(crate) transport: Transport,
+    /// Listed to be flushed at the end of the turn.
+    pub(crate) is_dirty: bool,
+    /// Listed to be asked soon whether that has changed.
+    pub(crate) is_paced: bool,
+    /// It is to be asked for packets again, before the next tick.
+    pub(crate) misses_packets: bool,
+    /// It has sent something under the keys of the handshake, and so can read what comes under them.
+    pub(crate) has_proven_keys: bool,
+    pub(crate) publishes_data: bool,
+    /// More sections were asked for since the last offer.
+    pub(crate) sections_asked: bool,
+    /// Subscriptions changed: look whether sections must be asked for.
+    pub(crate) sections_changed: bool,
     pub(crate) participant: ParticipantId,
     pub(crate) data_group: u64,
-    pub(crate) publishes_data: bool,
-    pub(crate) transport: Transport,
     /// Places of its published tracks in the engine.
     pub(crate) tracks: Vec<usize>,
     pub(crate) streams: HashMap<u32, Stream>,
-    pub(crate) outbound: Vec<OutboundTrack>,
     /// Divides its estimate between them.
     pub(crate) allocator: Allocator,
     /// Places of tracks it should get but has no section for yet, oldest wish first.
     pub(crate) unbound: Vec<usize>,
     pub(crate) receiving: Vec<ReceivingSection>,
-    /// More sections were asked for since the last offer.
-    pub(crate) sections_asked: bool,
-    /// Subscriptions changed: look whether sections must be asked for.
-    pub(crate) sections_changed: bool,
     pub(crate) arrivals: ArrivalRecorder,
     /// The numbers of extensions that are needed before a packet's track is known: equal in all sections of a
     /// BUNDLE (RFC 8843 section 9).
@@ -63,8 +79,6 @@ pub(crate) struct Peer {
     pub(crate) first_offer: Option<Instant>,
     /// When ICE and DTLS were done.
     pub(crate) connected_at: Option<Instant>,
-    /// It has sent something under the keys of the handshake, and so can read what comes under them.
-    pub(crate) has_proven_keys: bool,
     /// The ICE username fragment of the client's last offer: another one is a restart.
     pub(crate) remote_ufrag: String,
     pub(crate) session_id: u64,
@@ -72,18 +86,6 @@ pub(crate) struct Peer {
     pub(crate) packets: RateLimit,
     pub(crate) bytes: RateLimit,
     pub(crate) rtcp: RateLimit,
-    /// It is to be asked for packets again, before the next tick.
-    pub(crate) misses_packets: bool,
-    /// What its path carries.
-    pub(crate) bandwidth: Bandwidth,
-    /// What it cannot be sent yet.
-    pub(crate) held: Held,
-    /// Listed to be asked soon whether that has changed.
-    pub(crate) is_paced: bool,
-    /// Listed to be flushed at the end of the turn.
-    pub(crate) is_dirty: bool,
-    /// Places in `outbound` of subscriptions whose track has packets in this turn.
-    pub(crate) due: Vec<usize>,
 }
 
 impl Peer {
@@ -128,7 +130,6 @@ impl Peer {
             held: Held::default(),
             is_paced: false,
             is_dirty: false,
-            due: Vec::new(),
         }
     }
 
@@ -139,13 +140,20 @@ impl Peer {
             .find(|outbound| outbound.ssrc == ssrc || outbound.rtx_ssrc == ssrc)
     }
 
-    /// The place in `outbound` of a subscription: where it was seen last, or looked for.
-    pub(crate) fn outbound_place(&self, subscriber: &mut Subscriber) -> Option<usize> {
+    /// The place in `outbound` of a subscription, if it is there: where it was seen last, or looked for.
+    pub(crate) fn outbound_place(&self, subscriber: &Subscriber) -> Option<usize> {
         let is_it = |outbound: &OutboundTrack| outbound.ssrc == subscriber.ssrc;
-        if !self.outbound.get(subscriber.outbound).is_some_and(is_it) {
-            subscriber.outbound = self.outbound.iter().position(is_it)?;
+        match self.outbound.get(subscriber.outbound).is_some_and(is_it) {
+            true => Some(subscriber.outbound),
+            false => self.outbound.iter().position(is_it),
         }
-        Some(subscriber.outbound)
+    }
+
+    /// Reads a little of each cache line that forwarding by one of its subscriptions needs, so that they are there
+    /// when it begins. What it gives means nothing, and is only not to be optimized away.
+    pub(crate) fn fetch(&self, outbound: usize) -> u64 {
+        let outbound = self.outbound.get(outbound).map_or(0, OutboundTrack::fetch);
+        outbound ^ self.transport.fetch() ^ u64::from(self.held.is_empty())
     }
 
     /// Keep only the subscriptions of which this is true. Gives the others.
@@ -153,19 +161,9 @@ impl Peer {
         &mut self,
         mut keep: impl FnMut(&OutboundTrack) -> bool,
     ) -> Vec<OutboundTrack> {
-        let due: Vec<u32> = self
-            .due
-            .drain(..)
-            .map(|place| self.outbound[place].ssrc)
-            .collect();
-        let removed = self
-            .outbound
+        self.outbound
             .extract_if(.., |outbound| !keep(outbound))
-            .collect();
-        let places = self.outbound.iter().enumerate();
-        let still_due = places.filter(|(_, outbound)| due.contains(&outbound.ssrc));
-        self.due.extend(still_due.map(|(place, _)| place));
-        removed
+            .collect()
     }
 
     /// How many sections of this kind are there to receive in, and carry nothing.
@@ -204,6 +202,13 @@ impl Peer {
             && self.outbound.iter().all(is_at_rest)
     }
 
+    /// Whether it receives nothing but sound, which never waits for anything once it flows.
+    pub(crate) fn only_hears(&self) -> bool {
+        self.outbound
+            .iter()
+            .all(|outbound| outbound.kind == TrackKind::Audio)
+    }
+
     /// The number of the transport-wide sequence number extension.
     pub(crate) fn transport_sequence_number(&self) -> Option<u8> {
         self.extensions.id(Extension::TransportSequenceNumber)
@@ -212,5 +217,28 @@ impl Peer {
     /// Addresses that have proven themselves to be this client's.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.transport.ice.validated().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    const LINE: usize = 64;
+
+    #[test]
+    fn what_each_packet_needs_of_a_peer_is_in_four_cache_lines() {
+        assert_eq!(offset_of!(Peer, bandwidth), LINE);
+        assert_eq!(offset_of!(Peer, transport) % LINE, 0);
+        assert_eq!(offset_of!(Transport, ice), LINE);
+    }
+
+    #[test]
+    fn what_each_packet_needs_of_a_subscription_is_in_its_first_six_cache_lines() {
+        // Of the selector, which comes last, the layer that is sent and the one that is wanted.
+        let end = offset_of!(OutboundTrack, selector) + 2 * size_of::<Option<usize>>();
+        assert!(end <= 6 * LINE, "{end}");
     }
 }

@@ -232,8 +232,7 @@ impl Router<'_> {
                 return Err(DropReason::Unheard);
             }
         }
-        self.turn
-            .note(self.peers, place, &mut self.tracks[place], kept);
+        self.turn.note(place, &mut self.tracks[place], kept);
         Ok(())
     }
 
@@ -276,7 +275,7 @@ impl Router<'_> {
                     sequence,
                     arrival: self.now,
                 };
-                self.turn.note(self.peers, place, track, kept);
+                self.turn.note(place, track, kept);
             }
         }
         true

@@ -3,6 +3,7 @@
 //! in long runs, from memory that the processor still has, and the first peer does not wait for the last.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -13,6 +14,7 @@ use crate::delivery::Desk;
 use crate::event::Event;
 use crate::forwarded::{Forwarded, Kept};
 use crate::inbound::Track;
+use crate::inbound::track::Subscriber;
 use crate::peer::Peer;
 use crate::statistics::Statistics;
 use crate::transmit::Transmit;
@@ -21,13 +23,30 @@ use crate::transport::Outbox;
 /// Packets of a turn: more would let the first ones wait for the last.
 const PACKETS: usize = 64;
 
+/// A subscription whose track has packets in this turn, by the track's index in it.
+#[derive(Clone, Copy)]
+struct Due {
+    track: usize,
+    subscriber: Subscriber,
+}
+
+impl Due {
+    fn is_of_the_same_peer(&self, other: &Self) -> bool {
+        self.subscriber.peer == other.subscriber.peer
+    }
+}
+
+/// Subscriptions that are fetched together.
+const TOGETHER: usize = 16;
+
 /// Packets that came in this turn and are not forwarded yet.
 #[derive(Default)]
 pub(crate) struct Turn {
     /// Places of the tracks that they are of. A track knows its index here.
     tracks: Vec<usize>,
-    /// Places of the peers that may get some.
-    peers: Vec<usize>,
+    /// Who may get some, track by track. Peers themselves are looked at only when they are served: what is known
+    /// of hundreds of them is not in the processor's caches, and is fetched once.
+    due: Vec<Due>,
     packets: usize,
     is_full: bool,
     /// Places of peers for which there was no room for everything.
@@ -44,41 +63,21 @@ impl Turn {
     }
 
     /// A packet of the track at `place` has come, is kept, and waits to be forwarded.
-    pub(crate) fn note(
-        &mut self,
-        peers: &mut Slab<Peer>,
-        place: usize,
-        track: &mut Track,
-        kept: Kept,
-    ) {
+    pub(crate) fn note(&mut self, place: usize, track: &mut Track, kept: Kept) {
         if track.pending.is_empty() {
-            track.turn_index = self.tracks.len();
+            let index = self.tracks.len();
+            track.turn_index = index;
             self.tracks.push(place);
-            self.mark_subscribers(peers, track);
+            let due = |subscriber: &Subscriber| Due {
+                track: index,
+                subscriber: *subscriber,
+            };
+            self.due.extend(track.subscribers.iter().map(due));
         }
         track.pending.push(kept);
         self.packets += 1;
         let cached = track.layers[kept.layer].cache.size();
         self.is_full |= track.pending.len() >= cached / 2;
-    }
-
-    fn mark_subscribers(&mut self, peers: &mut Slab<Peer>, track: &mut Track) {
-        for subscriber in &mut track.subscribers {
-            let Some(peer) = peers.get_mut(subscriber.peer) else {
-                continue;
-            };
-            if !peer.transport.is_connected() {
-                continue;
-            }
-            let Some(outbound) = peer.outbound_place(subscriber) else {
-                debug_assert!(false, "{subscriber:?} has no outbound track");
-                continue;
-            };
-            if peer.due.is_empty() {
-                self.peers.push(subscriber.peer);
-            }
-            peer.due.push(outbound);
-        }
     }
 
     /// The places of peers for which there was no room for everything, since last asked.
@@ -106,16 +105,30 @@ impl Turn {
             statistics,
             events,
         };
-        for place in self.peers.drain(..) {
+        // Nobody has two subscriptions to one track.
+        if self.tracks.len() > 1 {
+            self.due.sort_by_key(|due| due.subscriber.peer);
+        }
+        let mut moved = Vec::new();
+        let (mut fetched, mut reached) = (0, 0);
+        for due in self.due.chunk_by(Due::is_of_the_same_peer) {
+            if reached >= fetched {
+                fetched = self.due.len().min(reached + TOGETHER);
+                fetch(peers, &self.due[reached..fetched]);
+            }
+            reached += due.len();
+            let place = due[0].subscriber.peer;
             let Some(peer) = peers.get_mut(place) else {
                 continue;
             };
+            if !peer.transport.is_connected() {
+                continue;
+            }
             peer.transport.swap_outbox(&mut self.outbox);
             let served = catch_unwind(AssertUnwindSafe(|| {
-                serve(&mut desk, peer, tracks, &packets)
+                serve(&mut desk, peer, due, &packets, &mut moved);
             }));
             peer.transport.swap_outbox(&mut self.outbox);
-            peer.due.clear();
             if !peer.held.is_empty() {
                 self.holding.push(place);
             }
@@ -125,6 +138,12 @@ impl Turn {
             }
             self.outbox.flush(peer.transport.ice.path(), send);
         }
+        for due in moved {
+            if let Some(track) = tracks.get_mut(self.tracks[due.track]) {
+                track.note_place(due.subscriber);
+            }
+        }
+        self.due.clear();
         for place in self.tracks.drain(..) {
             if let Some(track) = tracks.get_mut(place) {
                 track.pending.clear();
@@ -136,15 +155,40 @@ impl Turn {
     }
 }
 
-/// Everything that waits for one peer.
-fn serve(desk: &mut Desk<'_>, peer: &mut Peer, tracks: &Slab<Track>, packets: &Packets<'_>) {
-    for next in 0..peer.due.len() {
-        let outbound = peer.due[next];
-        let Some(track) = peer.outbound.get(outbound).map(|outbound| outbound.track) else {
+/// Reads a little of all that serving these will need. Of hundreds of peers little is in the processor's caches, and
+/// what is asked for at once arrives at once; what is asked for while one is served is waited for each time.
+fn fetch(peers: &Slab<Peer>, due: &[Due]) {
+    let mut read = 0;
+    for Due { subscriber, .. } in due {
+        read ^= peers
+            .get(subscriber.peer)
+            .map_or(0, |peer| peer.fetch(subscriber.outbound));
+    }
+    black_box(read);
+}
+
+/// Everything that waits for one peer. Subscriptions that are at another place than when last seen are `moved`.
+fn serve(
+    desk: &mut Desk<'_>,
+    peer: &mut Peer,
+    due: &[Due],
+    packets: &Packets<'_>,
+    moved: &mut Vec<Due>,
+) {
+    #[cfg(test)]
+    assert_ne!(peer.remote_ufrag, tests::FAULT);
+    for due in due {
+        // It may have ended since its track was noted.
+        let Some(place) = peer.outbound_place(&due.subscriber) else {
             continue;
         };
-        for forwarded in packets.of(&tracks[track]) {
-            desk.deliver(peer, outbound, forwarded);
+        if place != due.subscriber.outbound {
+            let mut now_at = *due;
+            now_at.subscriber.outbound = place;
+            moved.push(now_at);
+        }
+        for forwarded in packets.of(due.track) {
+            desk.deliver(peer, place, forwarded);
         }
     }
 }
@@ -177,10 +221,14 @@ impl<'a> Packets<'a> {
         packets
     }
 
-    fn of(&self, track: &Track) -> &[Forwarded<'a>] {
-        if track.pending.is_empty() {
-            return &[];
-        }
-        &self.all[self.ranges[track.turn_index].clone()]
+    /// Those of the track with this index in the turn.
+    fn of(&self, track: usize) -> &[Forwarded<'a>] {
+        &self.all[self.ranges[track].clone()]
     }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// To forward to a peer with this name is a fault.
+    pub(crate) const FAULT: &str = "a fault is planted";
 }

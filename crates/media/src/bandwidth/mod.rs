@@ -35,15 +35,16 @@ const RECEIVER_ESTIMATE_US: u64 = 5_000_000;
 const REFERENCE_US: i64 = 64_000;
 
 /// The path to one peer.
+#[repr(C)] // What each packet needs comes first: see `Peer`.
 pub(crate) struct Bandwidth {
+    pacer: Pacer,
+    path: Option<Box<Path>>,
+    /// The receiver's own estimate, and when it came.
+    receiver: Option<(f64, u64)>,
     start: Instant,
     /// What `us` gave last.
     asked: (Instant, u64),
     wanted_bps: f64,
-    /// The receiver's own estimate, and when it came.
-    receiver: Option<(f64, u64)>,
-    pacer: Pacer,
-    path: Option<Box<Path>>,
 }
 
 /// What is kept where transport-wide feedback is negotiated.

@@ -21,16 +21,22 @@ impl Engine {
         // After a long turn one tick makes up for all that were missed.
         self.next_tick = now + TICK;
         self.ticks = self.ticks.wrapping_add(1);
+        self.resting.resize(self.peers.capacity(), false);
         for place in 0..self.peers.capacity() {
+            let is_its_turn = (self.ticks.wrapping_add(place)).is_multiple_of(TICKS_OF_REST);
+            if self.resting[place] && !is_its_turn {
+                continue;
+            }
             let Some(peer) = self.peers.get(place) else {
                 continue;
             };
-            let is_its_turn = (self.ticks.wrapping_add(place)).is_multiple_of(TICKS_OF_REST);
             let is_due = is_its_turn
                 || !peer.is_at_rest(&self.tracks)
                 || overdue(now, peer, &self.config).is_some();
             if is_due {
                 self.serve(now, place, |engine| engine.look_after(now, place));
+            } else if peer.only_hears() {
+                self.resting[place] = true;
             }
         }
         relay::look_after_all(self, now);

@@ -142,6 +142,14 @@ impl Track {
         }
     }
 
+    /// A subscriber has the track at another place among its subscriptions than was known.
+    pub(crate) fn note_place(&mut self, at: Subscriber) {
+        let is_it = |known: &&mut Subscriber| (known.peer, known.ssrc) == (at.peer, at.ssrc);
+        if let Some(known) = self.subscribers.iter_mut().find(is_it) {
+            known.outbound = at.outbound;
+        }
+    }
+
     /// An offer has the track's section: take its payload types, extensions and layers. Gives the SSRCs
     /// it names, with the layer of each and whether it carries retransmissions.
     pub(crate) fn negotiate(

@@ -22,6 +22,7 @@ pub(crate) enum Decision {
 
 /// The layer a subscriber gets. Layers count from 0, the lowest; a track without simulcast is layer 0.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // What each packet needs comes first: see `Peer`.
 pub(crate) struct LayerSelector {
     target: Option<usize>,
     current: Option<usize>,

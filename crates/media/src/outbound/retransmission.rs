@@ -21,13 +21,14 @@ struct Repeated {
 }
 
 /// The limit of one outbound track.
+#[repr(C)] // What each packet needs comes first: see `Peer`.
 pub(crate) struct RetransmissionLimit {
+    budget: usize,
     times: u8,
     round_trip: Duration,
     is_round_trip_known: bool,
     repeated: Vec<Repeated>,
     oldest: usize,
-    budget: usize,
 }
 
 impl RetransmissionLimit {

@@ -54,12 +54,13 @@ pub(crate) struct Switch {
 /// as long as no two streams of the same subscription ever share one. The time in which a source is forwarded
 /// without a break is a *stint*.
 #[derive(Debug)]
+#[repr(C)] // What packets of sound do without comes last: see `OutboundTrack`.
 pub(crate) struct Rewriter {
     runs: Runs,
-    pictures: Pictures,
-    timeline: Timeline,
     stint: Option<Stint>,
     pending: Option<Switch>,
+    timeline: Timeline,
+    pictures: Pictures,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,11 @@ impl Rewriter {
     /// came before it is forwarded any more.
     pub(crate) fn switch(&mut self, switch: Switch) {
         self.pending = Some(switch);
+    }
+
+    /// See `Peer::fetch`.
+    pub(crate) fn fetch(&self) -> u64 {
+        self.runs.fetch() ^ self.stint.map_or(0, |stint| stint.source.into())
     }
 
     /// The outbound numbers of a packet. The same packet gets the same numbers again.

@@ -52,48 +52,52 @@ struct PayloadType {
 }
 
 /// A subscription with a media section.
+///
+/// What each packet needs comes first, in six cache lines: of a subscription among hundreds none of it is in the
+/// processor's caches.
+#[repr(C, align(64))]
 pub(crate) struct OutboundTrack {
-    pub(crate) id: TrackId,
+    pub(crate) ssrc: u32,
+    /// The track's stint that is being forwarded.
+    stint: u32,
     /// The track's place in the engine.
     pub(crate) track: usize,
+    position: OutboundIndex,
+    /// The timestamp of the frame that was looked at last.
+    frame: Option<u32>,
+    packets: u32,
+    octets: u32,
+    /// The number of the last packet sent for the first time.
+    last_sequence: u16,
     pub(crate) kind: TrackKind,
+    /// The picture is broken off, and goes on with a key frame that is yet to come.
+    pub(crate) is_broken_off: bool,
+    /// What is left out of it while the worker has more to do than it can.
+    pub(crate) cut: Cut,
+    /// The codec of the last packet, and the payload type it has here.
+    last_codec: Option<(Codec, PayloadType)>,
+    /// The number of the extension for transport-wide numbers, where there is feedback about them.
+    transport_number: Option<u8>,
+    /// The number of RED's blocks; `None` where the section has no RED.
+    red_blocks: Option<u8>,
+    /// Nothing is sent before.
+    held_until: Option<Instant>,
+    rewriter: Rewriter,
+    extensions: ExtensionMap,
+    retransmissions: RetransmissionLimit,
+    pub(crate) selector: LayerSelector,
+    pub(crate) id: TrackId,
     pub(crate) mid: String,
-    pub(crate) ssrc: u32,
     pub(crate) rtx_ssrc: u32,
     /// When it got its section.
     pub(crate) bound_at: Instant,
-    pub(crate) selector: LayerSelector,
-    /// What is left out of it while the worker has more to do than it can.
-    pub(crate) cut: Cut,
-    /// The timestamp of the frame that was looked at last.
-    frame: Option<u32>,
     /// How large the subscriber shows it, if it ever said.
     pub(crate) viewport: Option<Viewport>,
     pub(crate) allotment: Allotment,
-    /// Nothing is sent before.
-    held_until: Option<Instant>,
     participant: ParticipantId,
     payload_types: Vec<PayloadType>,
-    /// The number of RED's blocks; `None` where the section has no RED.
-    red_blocks: Option<u8>,
-    /// The codec of the last packet, and the payload type it has here.
-    last_codec: Option<(Codec, PayloadType)>,
-    extensions: ExtensionMap,
-    /// The track's stint that is being forwarded.
-    stint: u32,
-    /// The number of the extension for transport-wide numbers, where there is feedback about them.
-    transport_number: Option<u8>,
-    rewriter: Rewriter,
-    position: OutboundIndex,
     rtx_position: OutboundIndex,
     rtx_sequence: u16,
-    /// The number of the last packet sent for the first time.
-    last_sequence: u16,
-    /// The picture is broken off, and goes on with a key frame that is yet to come.
-    pub(crate) is_broken_off: bool,
-    packets: u32,
-    octets: u32,
-    retransmissions: RetransmissionLimit,
     reports: SentReports,
 }
 
@@ -235,6 +239,13 @@ impl OutboundTrack {
         }
         self.selector.pause();
         Some((is_new.into(), 1))
+    }
+
+    /// See `Peer::fetch`.
+    pub(crate) fn fetch(&self) -> u64 {
+        let extension = self.extensions.id(Extension::AudioLevel).unwrap_or(0);
+        let layer = self.selector.current().unwrap_or(0);
+        self.rewriter.fetch() ^ u64::from(self.ssrc) ^ u64::from(extension) ^ layer as u64
     }
 
     /// Forward a packet if it belongs to this subscriber's layer. True if it went out.
@@ -501,9 +512,10 @@ impl OutboundTrack {
         self.held_until.is_some()
     }
 
-    /// Whether packets flow, and nothing is waited for.
+    /// Whether nothing is waited for: sound begins with whatever comes.
     pub(crate) fn is_at_rest(&self) -> bool {
-        !self.is_held() && self.selector.wants_key_frame().is_none()
+        let is_begun = self.selector.wants_key_frame().is_none();
+        !self.is_held() && (is_begun || self.kind == TrackKind::Audio)
     }
 
     /// Hold the picture back no longer than it need be.

@@ -226,9 +226,10 @@ impl Data {
         Ok(true)
     }
 
-    /// Whether an association is there whose timers want asking.
-    pub(crate) fn is_active(&self) -> bool {
-        self.association.is_some()
+    /// Whether something is due some time, if nothing comes before: an association at rest has no timers.
+    pub(crate) fn wants_timeouts(&self) -> bool {
+        let association = self.association.as_ref();
+        association.is_some_and(|(_, association)| association.poll_timeout().is_some())
     }
 
     /// The next SCTP packets to send.

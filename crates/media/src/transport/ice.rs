@@ -77,13 +77,14 @@ pub(crate) fn addressed_to(datagram: &[u8]) -> Option<&str> {
 }
 
 /// One peer's ICE.
+#[repr(C)] // Where packets go comes first: see `Peer`.
 pub(crate) struct Ice {
+    nominated: Option<Path>,
     current: Credentials,
     /// Before the last restart: still good until the client uses the new ones (RFC 8445 section 9).
     previous: Option<Credentials>,
     /// Validated paths, the last checked last.
     validated: Vec<Path>,
-    nominated: Option<Path>,
     /// When the client was last heard by the nominated path.
     nominated_heard: Instant,
     /// When the client last proved that it wants our packets (RFC 7675).

@@ -73,13 +73,14 @@ pub(crate) enum TransportEvent {
 }
 
 /// The way to and from one peer.
+#[repr(C, align(64))] // What each packet needs comes first: see `Peer`.
 pub(crate) struct Transport {
-    identity: Identity,
-    pub(crate) ice: Ice,
-    dtls: Option<Dtls>,
     srtp: Option<Box<Srtp>>,
-    data: Data,
     outbox: Outbox,
+    pub(crate) ice: Ice,
+    identity: Identity,
+    dtls: Option<Dtls>,
+    data: Data,
 }
 
 impl Transport {
@@ -244,7 +245,7 @@ impl Transport {
 
     /// Whether `handle_timeout` has anything to look after.
     pub(crate) fn wants_timeouts(&self) -> bool {
-        self.srtp.is_none() || self.data.is_active()
+        self.srtp.is_none() || self.data.wants_timeouts()
     }
 
     /// Say goodbye.
@@ -276,6 +277,12 @@ impl Transport {
     pub(crate) fn flush(&mut self, send: &mut impl FnMut(Transmit<'_>)) {
         self.outbox.flush(self.ice.path(), send);
         self.outbox.shrink();
+    }
+
+    /// See `Peer::fetch`.
+    pub(crate) fn fetch(&self) -> u64 {
+        let srtp = self.srtp.as_ref().map_or(0, |srtp| srtp.fetch());
+        srtp ^ u64::from(self.ice.path().is_some())
     }
 
     /// Write into another outbox from now on; what waited is in `other`.

@@ -207,6 +207,7 @@ struct InboundStream {
 }
 
 /// Both directions of one peer's SRTP.
+#[repr(C, align(64))]
 pub(crate) struct Srtp {
     outbound_rtp: Cipher,
     outbound_rtcp: Cipher,
@@ -335,6 +336,14 @@ impl Srtp {
                     buffer.extend_from_slice(&tag);
                 }
             }
+        }
+    }
+
+    /// See `Peer::fetch`.
+    pub(crate) fn fetch(&self) -> u64 {
+        match &self.outbound_rtp {
+            Cipher::Gcm { salt, aead } => u64::from(salt[0]) ^ aead.tag_len() as u64,
+            Cipher::CmSha1 { salt, .. } => salt[0].into(),
         }
     }
 
