@@ -23,6 +23,7 @@ mod placement;
 mod rate;
 mod request;
 mod run;
+mod schedule;
 mod session;
 mod sight;
 mod udp;

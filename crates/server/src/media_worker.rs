@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::link::{LinkReceiver, LinkSender};
 use crate::load::{Load, Turn};
+use crate::schedule::Schedule;
 use crate::udp::{Sender, Udp, UdpStatistics, dropped_by_kernel};
 
 /// Commands that may wait for a busy worker before the node waits too.
@@ -221,6 +222,7 @@ struct Deserted;
 impl Turns {
     async fn run(mut self, mut udp: Udp) -> io::Result<()> {
         let mut ended = Instant::now();
+        let schedule = Schedule::of_this_thread();
         loop {
             let Ok(wake) = self.wait(&udp).await? else {
                 return Ok(());
@@ -235,15 +237,15 @@ impl Turns {
                 waited: udp.take_waited(),
                 is_congested: udp.is_congested(),
             };
-            self.mind_load(ended, turn);
+            self.mind_load(ended, turn, &schedule);
             self.copy_statistics(now, &udp);
         }
     }
 
     /// Leave out as much video as there is no time for, or less again.
-    fn mind_load(&mut self, now: Instant, turn: Turn) {
+    fn mind_load(&mut self, now: Instant, turn: Turn, schedule: &Schedule) {
         let before = self.load.shed_percent();
-        let Some(percent) = self.load.on_turn(now, turn) else {
+        let Some(percent) = self.load.on_turn(now, turn, || schedule.wanted()) else {
             return;
         };
         if before == 0 {
