@@ -4,16 +4,27 @@
 //! Audio comes first and is never withheld. Then everything that is seen gets its lowest layer. What is left
 //! raises the speaker and shared screens, then what is shown largest, each to the smallest layer that fills its
 //! place on the viewer's page.
+//!
+//! Where a stream has temporal layers, each size of it can be had with fewer frames, and what does not fit is tried in
+//! this order: all frames, half of them, then the next smaller size with all frames, half of them, and so on. Of the
+//! smallest size, and of a stream that has but one, a quarter follows. Half as many frames of the same picture are
+//! hardly noticed where nothing moves fast, and need no key frame to begin or to end; a smaller picture is noticed
+//! whatever it shows, and a quarter is no movement any more. A stream with spatial layers (SVC) is one with so many
+//! sizes, as simulcast is.
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
+use crate::inbound::TEMPORAL;
+
 pub(crate) mod assign;
+mod choice;
 mod desire;
 mod explain;
 #[cfg(test)]
 mod tests;
 
+use self::choice::{Choice, Step};
 pub(crate) use self::desire::{Size, sizes};
 pub(crate) use self::explain::explain;
 pub use self::explain::{ForwardedTrack, Forwarding, LayerReport};
@@ -45,7 +56,7 @@ pub(crate) struct Demand {
     /// The worker has more to do than it can, and saves on this.
     pub(crate) is_cut: bool,
     pub(crate) shown: Shown,
-    /// How many layers there are.
+    /// How many layers there are: simulcast's, or the spatial ones of a single stream.
     pub(crate) count: usize,
     /// Lowest first.
     pub(crate) layers: [LayerFigures; MAX_LAYERS],
@@ -71,7 +82,19 @@ pub(crate) struct LayerFigures {
     pub(crate) is_active: bool,
     /// Bits per second.
     pub(crate) bitrate: u64,
+    /// How many temporal layers it has, if that is known; each has about half of the frames that those up to it have.
+    pub(crate) temporal_layers: usize,
+    /// Bits per second up to each temporal layer, but the highest.
+    pub(crate) lower: [u64; TEMPORAL - 1],
     pub(crate) size: Size,
+}
+
+impl LayerFigures {
+    /// Bits per second up to each temporal layer, but the highest: lowest first.
+    pub(crate) fn lower_rates(&self) -> &[u64] {
+        let lower = self.temporal_layers.saturating_sub(1);
+        &self.lower[..lower.min(self.lower.len())]
+    }
 }
 
 /// What a subscription is given.
@@ -79,6 +102,8 @@ pub(crate) struct LayerFigures {
 pub(crate) struct Allotment {
     /// `None`: nothing.
     pub(crate) target: Option<usize>,
+    /// The highest temporal layer of it; `None` is every frame.
+    pub(crate) temporal: Option<u8>,
     /// The layer that would fill its place on the page, whether it is sent, or fits, or not.
     pub(crate) desired: Option<usize>,
     pub(crate) reason: Reason,
@@ -88,6 +113,7 @@ impl Default for Allotment {
     fn default() -> Self {
         Self {
             target: None,
+            temporal: None,
             desired: None,
             reason: Reason::Waiting,
         }
@@ -99,13 +125,13 @@ impl Default for Allotment {
 pub enum Reason {
     /// Nothing was decided yet, or the publisher has not said what it sends.
     Waiting,
-    /// The track has one layer.
+    /// The track has one layer, and all of it is given.
     OnlyOne,
     /// The largest layer, for it is shown so large, or the viewer never said how large.
     Largest,
     /// A smaller layer fills its place on the viewer's page.
     Viewport,
-    /// A larger one would not fit into the estimate.
+    /// A larger one, or all its frames, would not fit into the estimate.
     Bandwidth,
     /// The server has more to do than it can.
     Overload,
@@ -173,7 +199,7 @@ impl Allocator {
         let kept = divide(estimate, demands, &choices, false);
         let raised = divide(estimate, demands, &choices, true);
         let is_lowered = |(demand, choice): (&Demand, &Choice), of: &Allotment| {
-            choice.position(demand.held.target) > choice.position(of.target)
+            choice.position(demand.held) > choice.position(*of)
         };
         if demands
             .iter()
@@ -207,133 +233,42 @@ pub(crate) fn wanted_bps(demands: &[Demand]) -> u64 {
     (sum as f64 / RISING_SHARE * SOUGHT) as u64
 }
 
-/// What a subscription could be given.
-#[derive(Clone, Copy, Debug)]
-struct Choice {
-    /// Layers that are sent and not larger than desired, lowest first; or what there is instead.
-    layers: [usize; MAX_LAYERS],
-    count: usize,
-    desired: Option<usize>,
-    /// The reason, if it gets the best of them.
-    reason: Reason,
-}
-
-impl Choice {
-    fn of(demand: &Demand) -> Self {
-        let nothing = |reason| Self {
-            layers: [0; MAX_LAYERS],
-            count: 0,
-            desired: None,
-            reason,
-        };
-        let layers = &demand.layers[..demand.count];
-        if demand.is_muted {
-            return nothing(Reason::Muted);
-        }
-        if demand.shown == Shown::Hidden {
-            return nothing(Reason::Hidden);
-        }
-        let Some(top) = layers.len().checked_sub(1) else {
-            return nothing(Reason::Waiting);
-        };
-        let desired = match demand.shown {
-            Shown::At(viewport) => desire::layer_for(viewport, layers),
-            Shown::Unknown | Shown::Hidden => top,
-        };
-        let mut choice = Self {
-            desired: Some(desired),
-            ..nothing(Reason::LayerIdle)
-        };
-        for (layer, _) in (0..=desired)
-            .zip(layers)
-            .filter(|(_, layer)| layer.is_active)
-        {
-            choice.push(layer);
-        }
-        if choice.count == 0 {
-            // Too large is better than nothing. Where nothing is sent yet, wait for the right one.
-            let larger = (desired..=top).find(|layer| layers[*layer].is_active);
-            choice.push(larger.unwrap_or(desired));
-        }
-        choice.reason = match choice.best() {
-            _ if top == 0 => Reason::OnlyOne,
-            best if best != Some(desired) || !layers[desired].is_active => Reason::LayerIdle,
-            best if best == Some(top) => Reason::Largest,
-            _ => Reason::Viewport,
-        };
-        if demand.is_cut {
-            choice.count = 1;
-            choice.reason = Reason::Overload;
-        }
-        choice
-    }
-
-    fn push(&mut self, layer: usize) {
-        self.layers[self.count] = layer;
-        self.count += 1;
-    }
-
-    fn layers(&self) -> &[usize] {
-        &self.layers[..self.count]
-    }
-
-    fn best(&self) -> Option<usize> {
-        self.layers().last().copied()
-    }
-
-    /// How many of the layers are not above this one.
-    fn position(&self, target: Option<usize>) -> usize {
-        let is_within = |layer: &&usize| target.is_some_and(|target| **layer <= target);
-        self.layers().iter().take_while(is_within).count()
-    }
-
-    fn allotment(&self, target: Option<usize>) -> Allotment {
-        let reason = match target == self.best() {
-            true => self.reason,
-            false => Reason::Bandwidth,
-        };
-        Allotment {
-            target,
-            desired: self.desired,
-            reason,
-        }
-    }
-}
-
-/// Give everything its lowest layer, and then raise in the order of importance what fits. Without `may_rise`
-/// what bandwidth has lowered stays low.
+/// Give everything its least, and then raise in the order of importance what fits: first to every frame of the
+/// lowest layer, then to what is asked for. Without `may_rise` what bandwidth has lowered stays low.
 fn divide(estimate: u64, demands: &[Demand], choices: &[Choice], may_rise: bool) -> Vec<Allotment> {
-    let rate = |index: usize, layer: usize| demands[index].layers[layer].bitrate;
-    let lowest = |index: usize| choices[index].layers().first().copied();
-    let indices = 0..demands.len();
-    let lowest_rates = indices
-        .clone()
-        .filter_map(|index| Some(rate(index, lowest(index)?)));
-    let mut spent: u64 = lowest_rates.sum();
-    let mut targets: Vec<Option<usize>> = indices.clone().map(lowest).collect();
+    let least = |choice: &Choice| choice.steps().first().copied();
+    let mut given: Vec<Option<Step>> = choices.iter().map(least).collect();
+    let mut spent: u64 = given.iter().flatten().map(|step| step.rate).sum();
     let rising_limit = (estimate as f64 * RISING_SHARE) as u64;
-    let mut order: Vec<usize> = indices.filter(|index| choices[*index].count > 1).collect();
+    let mut order: Vec<usize> = (0..demands.len())
+        .filter(|index| choices[*index].steps().len() > 1)
+        .collect();
     order.sort_by_key(|index| Reverse(importance(&demands[*index])));
-    for index in order {
-        let (held, choice) = (demands[index].held, &choices[index]);
-        let Some(low) = lowest(index) else { continue };
-        let fits = |layer: &&usize| {
-            let is_raised = held.target.is_none_or(|held| **layer > held);
-            let is_kept_low = is_raised && held.reason == Reason::Bandwidth && !may_rise;
-            let limit = if is_raised { rising_limit } else { estimate };
-            let sum = (spent + rate(index, **layer)).saturating_sub(rate(index, low));
-            !is_kept_low && sum <= limit
-        };
-        if let Some(&layer) = choice.layers().iter().rev().find(fits)
-            && layer != low
-        {
-            spent = (spent + rate(index, layer)).saturating_sub(rate(index, low));
-            targets[index] = Some(layer);
+    for goal in [Choice::whole, Choice::best] {
+        for &index in &order {
+            let (held, choice) = (demands[index].held, &choices[index]);
+            let (Some(goal), Some(low)) = (goal(choice), given[index]) else {
+                continue;
+            };
+            let fits = |step: &&Step| {
+                let is_raised = step.is_above(held);
+                let is_kept_low = is_raised && held.reason == Reason::Bandwidth && !may_rise;
+                let limit = if is_raised { rising_limit } else { estimate };
+                !is_kept_low && (spent + step.rate).saturating_sub(low.rate) <= limit
+            };
+            let steps = choice.steps().iter().rev();
+            let mut above = steps
+                .skip_while(|step| **step != goal)
+                .take_while(|step| **step != low);
+            if let Some(&step) = above.find(fits) {
+                spent = (spent + step.rate).saturating_sub(low.rate);
+                given[index] = Some(step);
+            }
         }
     }
-    let allotments = choices.iter().zip(targets);
+    let allotments = choices.iter().zip(given);
     allotments
-        .map(|(choice, target)| choice.allotment(target))
+        .map(|(choice, step)| choice.allotment(step))
         .collect()
 }
 
@@ -362,7 +297,7 @@ pub(crate) fn importance(demand: &Demand) -> Importance {
 /// What a subscription takes, in bits per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// The least that shows anything.
+    /// Of every frame of the lowest layer.
     pub(crate) lowest: u64,
     /// What is asked for, of what is sent.
     pub(crate) best: u64,
@@ -371,9 +306,8 @@ pub(crate) struct Cost {
 /// `None`: it gets nothing.
 pub(crate) fn cost(demand: &Demand) -> Option<Cost> {
     let choice = Choice::of(demand);
-    let rate = |layer: usize| demand.layers[layer].bitrate;
     Some(Cost {
-        lowest: rate(*choice.layers().first()?),
-        best: rate(choice.best()?),
+        lowest: choice.whole()?.rate,
+        best: choice.best()?.rate,
     })
 }

@@ -15,7 +15,7 @@ use crate::inbound::track::{Payload, Publisher};
 use crate::inbound::{Arrival, Hearing, Loudest, Track};
 use crate::link::{Links, RelayedPacket};
 use crate::peer::{Peer, Stream};
-use crate::rtp::codec::is_key_frame_start;
+use crate::rtp::codec::Frame;
 use crate::rtp::codec::picture_size::picture_size;
 use crate::rtp::packet::Packet;
 use crate::statistics::{DropReason, Statistics};
@@ -175,7 +175,7 @@ impl Router<'_> {
             let packet = RelayedPacket::new(track, kept, false);
             self.links.push_packet(&track.relays, packet, plain);
         }
-        self.pass_on(stream.track, kept, codec, packet)
+        self.pass_on(stream.track, kept, codec, packet, plain.len())
     }
 
     /// A packet that the publisher's engine passes on: keep it, note it for its subscribers.
@@ -198,26 +198,34 @@ impl Router<'_> {
             return Ok(());
         }
         track.clock_layer.get_or_insert(kept.layer);
-        self.pass_on(place, kept, codec, &packet)
+        // What is shown again came long ago: it is no rate.
+        let counted = if is_shown_again { 0 } else { plain.len() };
+        self.pass_on(place, kept, codec, &packet, counted)
     }
 
-    /// A packet that was not here before, and is kept: note it for its subscribers.
+    /// A packet that was not here before, and is kept: note it for its subscribers. `counted`: its bytes, as far as
+    /// they say how much comes.
     fn pass_on(
         &mut self,
         place: usize,
         kept: Kept,
         codec: Codec,
         packet: &Packet<'_>,
+        counted: usize,
     ) -> Result<(), DropReason> {
         let track = &mut self.tracks[place];
         track.note_arrival(kept.layer, kept.arrival, packet.timestamp);
         let layer = track.layers.get_mut(kept.layer);
         let layer = layer.ok_or(DropReason::UnknownSsrc)?;
         let dependency = track.extensions.id(Extension::DependencyDescriptor);
-        if let Some(descriptor) = dependency.and_then(|id| packet.extension(id)) {
+        let descriptor = dependency.and_then(|id| packet.extension(id));
+        if let Some(descriptor) = descriptor {
             layer.on_dependency(kept.sequence, descriptor);
         }
-        if is_key_frame_start(codec, packet.payload) {
+        let frame = Frame::read(codec, packet.payload, descriptor, layer.structure());
+        let within = frame.layers.numbers();
+        layer.bitrate.on_packet(kept.arrival, within, counted);
+        if frame.starts_key_frame {
             layer.on_key_frame_start(kept.arrival, kept.sequence, packet.timestamp);
             if let Some((width, height)) = picture_size(codec, packet.payload) {
                 layer.size = Some(Size { width, height });

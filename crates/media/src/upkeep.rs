@@ -108,7 +108,7 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
         .iter()
         .filter(|outbound| !outbound.is_held() && outbound.cut != Cut::Everything)
     {
-        let wanted = outbound.selector.wants_key_frame();
+        let wanted = outbound.selector.needs_key_frame();
         if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {
             layer.key_frames.want();

@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::{Allotment, Demand, LayerFigures, MAX_LAYERS, Reason, Shown, Size, sizes, wanted_bps};
 use crate::event::Event;
-use crate::inbound::{Track, track::Subscriber};
+use crate::inbound::{Layer, SPATIAL, TEMPORAL, Track, track::Subscriber};
 use crate::outbound::OutboundTrack;
 use crate::overload::Cut;
 use crate::peer::Peer;
@@ -56,7 +56,7 @@ pub(crate) fn demand(now: Instant, outbound: &OutboundTrack, track: &Track) -> D
             TrackKind::Audio => Shown::Unknown,
             TrackKind::Video => shown(outbound.viewport),
         },
-        count: track.layers.len().min(MAX_LAYERS),
+        count: count(track),
         layers: figures(now, track),
         held: outbound.allotment,
     }
@@ -75,26 +75,60 @@ fn shown(viewport: Option<Viewport>) -> Shown {
     }
 }
 
-/// What is known of a track's layers.
+/// The only stream of a track, if that has several sizes in it (SVC).
+pub(super) fn scalable(track: &Track) -> Option<&Layer> {
+    let [only] = &track.layers[..] else {
+        return None;
+    };
+    (only.bitrate.spatial_layers() > 1).then_some(only)
+}
+
+/// How many layers there are to choose from.
+pub(super) fn count(track: &Track) -> usize {
+    let count = match scalable(track) {
+        Some(stream) => stream.bitrate.spatial_layers(),
+        None => track.layers.len(),
+    };
+    count.min(MAX_LAYERS)
+}
+
+/// What is known of a track's layers, as many as there are to choose from.
 pub(super) fn figures(now: Instant, track: &Track) -> [LayerFigures; MAX_LAYERS] {
     let mut known = [None; MAX_LAYERS];
     let mut figures = [LayerFigures::default(); MAX_LAYERS];
+    let count = count(track);
+    if let Some(stream) = scalable(track) {
+        // A key frame tells the largest size.
+        known[count - 1] = stream.size;
+        let sizes = sizes(&known[..count]);
+        for (spatial, figures) in figures.iter_mut().enumerate().take(count) {
+            *figures = figures_of(now, stream, spatial, sizes[spatial]);
+        }
+        return figures;
+    }
     for (known, layer) in known.iter_mut().zip(&track.layers) {
         *known = layer.size;
     }
-    let count = track.layers.len().min(MAX_LAYERS);
     let sizes = sizes(&known[..count]);
     for ((figures, layer), size) in figures.iter_mut().zip(&track.layers).zip(sizes) {
-        *figures = LayerFigures {
-            is_active: layer.is_active(now),
-            bitrate: layer.bitrate.bits_per_second().unwrap_or(match track.kind {
-                TrackKind::Audio => 0,
-                TrackKind::Video => size.usual_bitrate(),
-            }),
-            size,
-        };
+        *figures = figures_of(now, layer, SPATIAL - 1, size);
+        if track.kind == TrackKind::Audio && layer.bitrate.bits_per_second().is_none() {
+            figures.bitrate = 0;
+        }
     }
     figures
+}
+
+/// Of a stream, up to one of its spatial layers.
+fn figures_of(now: Instant, stream: &Layer, spatial: usize, size: Size) -> LayerFigures {
+    let rate = |temporal: usize| stream.bitrate.within(spatial, temporal);
+    LayerFigures {
+        is_active: stream.is_active(now),
+        bitrate: rate(TEMPORAL - 1).unwrap_or(size.usual_bitrate()),
+        temporal_layers: stream.bitrate.temporal_layers(),
+        lower: std::array::from_fn(|temporal| rate(temporal).unwrap_or(0)),
+        size,
+    }
 }
 
 fn take(
@@ -104,9 +138,21 @@ fn take(
     allotment: Allotment,
 ) {
     let before = std::mem::replace(&mut outbound.allotment, allotment);
-    if outbound.selector.target() != allotment.target {
-        outbound.selector.set_target(allotment.target);
+    let (target, spatial) = match scalable(track) {
+        // Of the largest everything: more may come.
+        Some(_) => (
+            allotment.target.map(|_| 0),
+            allotment.target.filter(|target| target + 1 < count(track)),
+        ),
+        None => (allotment.target, None),
+    };
+    if outbound.selector.target() != target {
+        outbound.selector.set_target(target);
     }
+    outbound
+        .selector
+        .set_spatial(spatial.map(|spatial| spatial as u8));
+    outbound.selector.set_temporal(allotment.temporal);
     if before.desired != allotment.desired {
         track.watched.is_dirty = true;
     }
@@ -236,7 +282,9 @@ fn wishes<'a>(
         let mut outbound = peers[*receiver].outbound.iter();
         let outbound = outbound.find(|outbound| outbound.track == index)?;
         let desired = outbound.allotment.desired;
-        (!is_new(now, outbound)).then(|| desired.map_or(0, |desired| desired + 1))
+        // The sizes within one stream are all its encoder's.
+        let count = desired.map_or(0, |desired| (desired + 1).min(track.layers.len()));
+        (!is_new(now, outbound)).then_some(count)
     })
 }
 

@@ -82,8 +82,8 @@ mod tests {
     fn layers() -> Vec<LayerFigures> {
         let layer = |size| LayerFigures {
             is_active: true,
-            bitrate: 0,
             size,
+            ..LayerFigures::default()
         };
         sizes(&[None; 3])[..3]
             .iter()

@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::{Reason, assign};
 use crate::inbound::Track;
+use crate::outbound::OutboundTrack;
 use crate::peer::Peer;
 
 /// What a peer is sent, and why.
@@ -33,6 +34,8 @@ pub struct ForwardedTrack {
     pub layer: Option<usize>,
     /// The layer that it gets from its next key frame on.
     pub target: Option<usize>,
+    /// The highest temporal layer of it; `None`: all of them, every frame.
+    pub temporal: Option<u8>,
     /// The layer that would fill its place on the viewer's page.
     pub desired: Option<usize>,
     /// Why the target is what it is.
@@ -41,7 +44,7 @@ pub struct ForwardedTrack {
     pub layers: Vec<LayerReport>,
 }
 
-/// A layer as its publisher sends it.
+/// A layer as its publisher sends it: one of simulcast, or a spatial one of the only stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerReport {
     /// Its name in simulcast.
@@ -52,6 +55,8 @@ pub struct LayerReport {
     pub is_wanted: bool,
     /// Measured lately, in bits per second; a guess from its size until it was.
     pub bitrate_bps: u64,
+    /// Of it, up to each of its temporal layers but the highest, in bits per second: lowest first.
+    pub temporal_bps: Vec<u64>,
     /// In pixels; a guess where the codec does not tell.
     pub width: u16,
     /// In pixels.
@@ -60,7 +65,7 @@ pub struct LayerReport {
 
 /// What a peer is sent, and why.
 pub(crate) fn explain(now: Instant, peer: &Peer, tracks: &Slab<Track>) -> Forwarding {
-    let forwarded = peer.outbound.iter().map(|outbound| {
+    let tracks_of_it = peer.outbound.iter().map(|outbound| {
         let track = &tracks[outbound.track];
         let allotment = outbound.allotment;
         ForwardedTrack {
@@ -68,8 +73,9 @@ pub(crate) fn explain(now: Instant, peer: &Peer, tracks: &Slab<Track>) -> Forwar
             publisher: track.participant,
             kind: track.kind,
             viewport: outbound.viewport,
-            layer: outbound.selector.current(),
+            layer: forwarded(outbound, track),
             target: allotment.target,
+            temporal: allotment.temporal,
             desired: allotment.desired,
             reason: allotment.reason,
             layers: layers(now, track),
@@ -77,22 +83,34 @@ pub(crate) fn explain(now: Instant, peer: &Peer, tracks: &Slab<Track>) -> Forwar
     });
     Forwarding {
         estimate_bps: assign::estimate(peer),
-        tracks: forwarded.collect(),
+        tracks: tracks_of_it.collect(),
     }
 }
 
+/// The layer that goes out now: of a stream with several sizes, the size.
+fn forwarded(outbound: &OutboundTrack, track: &Track) -> Option<usize> {
+    let layer = outbound.selector.current()?;
+    if assign::scalable(track).is_none() {
+        return Some(layer);
+    }
+    let highest = assign::count(track) - 1;
+    let spatial = outbound.selector.spatial().map(usize::from);
+    Some(spatial.map_or(highest, |spatial| spatial.min(highest)))
+}
+
 fn layers(now: Instant, track: &Track) -> Vec<LayerReport> {
-    let wanted = track.watched.told(track.layers.len());
-    let layers = track.layers.iter().zip(assign::figures(now, track));
-    let layers = layers
-        .enumerate()
-        .map(|(number, (layer, figures))| LayerReport {
-            rid: layer.rid.clone(),
-            is_active: figures.is_active,
-            is_wanted: number < wanted,
-            bitrate_bps: figures.bitrate,
-            width: figures.size.width,
-            height: figures.size.height,
-        });
+    let streams = track.layers.len();
+    let wanted = track.watched.told(streams);
+    let figures = assign::figures(now, track);
+    let layers = figures.iter().take(assign::count(track)).enumerate();
+    let layers = layers.map(|(number, figures)| LayerReport {
+        rid: track.layers.get(number).and_then(|layer| layer.rid.clone()),
+        is_active: figures.is_active,
+        is_wanted: number.min(streams - 1) < wanted,
+        bitrate_bps: figures.bitrate,
+        temporal_bps: figures.lower_rates().to_vec(),
+        width: figures.size.width,
+        height: figures.size.height,
+    });
     layers.collect()
 }

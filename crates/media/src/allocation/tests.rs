@@ -4,6 +4,9 @@ use super::*;
 use crate::rtp::seeded::Seeded;
 use crate::test_time;
 
+mod scalable;
+mod temporal;
+
 const KBIT: u64 = 1_000;
 
 fn size(width: u16, height: u16) -> Size {
@@ -16,6 +19,7 @@ fn camera() -> Demand {
         is_active: true,
         bitrate,
         size,
+        ..LayerFigures::default()
     };
     let figures = [
         (150 * KBIT, size(320, 180)),
@@ -53,7 +57,11 @@ fn first(estimate: Option<u64>, demands: &[Demand]) -> Vec<(Option<usize>, Reaso
 fn bitrate(demands: &[Demand], allotments: &[Allotment]) -> u64 {
     let rates = demands.iter().zip(allotments);
     rates
-        .filter_map(|(demand, of)| Some(demand.layers[of.target?].bitrate))
+        .filter_map(|(demand, of)| {
+            let layer = &demand.layers[of.target?];
+            let lower = |temporal: u8| layer.lower_rates()[usize::from(temporal)];
+            Some(of.temporal.map_or(layer.bitrate, lower))
+        })
         .sum()
 }
 
@@ -220,6 +228,9 @@ fn any_demands(random: &mut Seeded) -> Vec<Demand> {
         for layer in &mut demand.layers {
             layer.is_active = random.chance(80);
             layer.bitrate = random.below(3_000) * KBIT;
+            layer.temporal_layers = random.below(5) as usize;
+            let parts = [30 + random.below(30), 60 + random.below(30), 90];
+            layer.lower = parts.map(|part| layer.bitrate * part / 100);
         }
         demand
     };
@@ -233,14 +244,15 @@ fn no_more_is_given_than_the_estimate_unless_only_the_lowest_are_left() {
         let mut demands = any_demands(&mut random);
         let mut allocator = Allocator::default();
         let mut now = test_time::start();
-        let least = first(Some(0), &demands);
+        let least = Allocator::default().allocate(now, Some(0), &demands);
+        let least: Vec<_> = least.iter().map(|of| (of.target, of.temporal)).collect();
         for _ in 0..20 {
             let estimate = random.below(12_000) * KBIT;
             let given = allocator.allocate(now, Some(estimate), &demands);
             let is_least = given
                 .iter()
-                .map(|of| of.target)
-                .eq(least.iter().map(|of| of.0));
+                .map(|of| (of.target, of.temporal))
+                .eq(least.iter().copied());
             let sum = bitrate(&demands, &given);
             assert!(
                 sum <= estimate || is_least,
@@ -293,9 +305,10 @@ fn under_a_steady_estimate_with_noise_nothing_flaps() {
             let noise = 91 + random.below(19);
             let given = allocator.allocate(now, Some(steady * noise / 100), &demands);
             for ((demand, given), turns) in demands.iter_mut().zip(given).zip(&mut turns) {
-                let before = demand.held.target;
-                if before.is_some() && given.target != before {
-                    let is_rise = given.target > before;
+                let rank = |of: Allotment| Some(Step::rank(of.target?, of.temporal));
+                let before = rank(demand.held);
+                if before.is_some() && rank(given) != before {
+                    let is_rise = rank(given) > before;
                     turns.1 += u32::from(turns.0.is_some_and(|rise| rise != is_rise));
                     turns.0 = Some(is_rise);
                 }

@@ -86,7 +86,6 @@ impl Layer {
             Arrival::Broken => self.key_frames.want(),
             Arrival::New | Arrival::AfterGap | Arrival::Recovered => {}
         }
-        self.bitrate.on_packet(now, plain.len());
         if arrival != Arrival::Recovered {
             self.arrivals.on_packet(now, packet.timestamp);
         }

@@ -16,6 +16,7 @@ pub(crate) mod track;
 mod transport_cc;
 mod watched;
 
+pub(crate) use bitrate::{SPATIAL, TEMPORAL};
 pub(crate) use cache::PacketCache;
 pub(crate) use layer::Layer;
 pub(crate) use loudest::{Hearing, Loudest};

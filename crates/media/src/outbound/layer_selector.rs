@@ -50,7 +50,6 @@ impl LayerSelector {
 
     /// The highest temporal layer to forward of whichever simulcast layer; `None` is all of them. Fewer from the
     /// next frame on, more from where the stream allows it, which may take a second. No key frame is needed.
-    #[allow(dead_code, reason = "for the allocator, which is not there yet")]
     pub(crate) fn set_temporal(&mut self, highest: Option<u8>) {
         self.within.want(Bounds {
             temporal: highest.unwrap_or(ALL.temporal),
@@ -60,7 +59,6 @@ impl LayerSelector {
 
     /// The highest spatial layer to forward where one stream has several (VP9, AV1); `None` is all of them. More
     /// from the next key frame on.
-    #[allow(dead_code, reason = "for the allocator, which is not there yet")]
     pub(crate) fn set_spatial(&mut self, highest: Option<u8>) {
         self.within.want(Bounds {
             spatial: highest.unwrap_or(ALL.spatial),
@@ -80,7 +78,7 @@ impl LayerSelector {
 
     /// What became of the frame of a packet that was sent, if that is still known.
     pub(crate) fn lot(&self, timestamp: u32, frame: &Frame) -> Option<Lot> {
-        self.within.lot(timestamp, within::spatial(frame))
+        self.within.lot(timestamp, frame.layers.numbers().0)
     }
 
     /// What was forwarded is broken off, and begins again at a key frame of the target or below.
@@ -116,6 +114,20 @@ impl LayerSelector {
     /// The layer of which a key frame is awaited.
     pub(crate) fn wants_key_frame(&self) -> Option<usize> {
         self.target.filter(|_| self.target != self.current)
+    }
+
+    /// The layer that should have a key frame: one is awaited of it, or it is forwarded and could go on from one
+    /// with more of its spatial layers.
+    pub(crate) fn needs_key_frame(&self) -> Option<usize> {
+        let is_smaller = self.within.awaits_key_frame();
+        self.wants_key_frame()
+            .or(self.current.filter(|_| is_smaller))
+    }
+
+    /// The highest spatial layer that is being forwarded, where one stream has several; `None`: all of them.
+    pub(crate) fn spatial(&self) -> Option<u8> {
+        let spatial = self.within.spatial();
+        (spatial != ALL.spatial).then_some(spatial)
     }
 
     /// The layer that is being forwarded.

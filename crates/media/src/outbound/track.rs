@@ -514,7 +514,7 @@ impl OutboundTrack {
 
     /// Whether nothing is waited for: sound begins with whatever comes.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let is_begun = self.selector.wants_key_frame().is_none();
+        let is_begun = self.selector.needs_key_frame().is_none();
         !self.is_held() && (is_begun || self.kind == TrackKind::Audio)
     }
 

@@ -178,6 +178,30 @@ fn each_packet_crosses_once_for_all_subscribers_with_a_batch_for_a_turn() {
 }
 
 #[test]
+fn what_a_relayed_layer_takes_is_measured_on_the_other_engine_as_on_its_own() {
+    let mut pair = Pair::crossing();
+    for number in 0..100 {
+        for talk in [&mut pair.alice, &mut pair.others] {
+            talk.now += TICK;
+        }
+        // In two temporal layers: TID and Y after an extension byte (RFC 7741 section 4.2).
+        let layer = (number % 2) as u8;
+        pair.camera(number, &[0x90, 0x20, layer << 6 | layer << 5, 0x01, 9, 9]);
+        pair.pass_on();
+    }
+    let rates = [&pair.alice, &pair.others].map(|talk| {
+        let track = &talk.engine.tracks[talk.engine.track_places[&CAMERA]];
+        let bitrate = &track.layers[0].bitrate;
+        (bitrate.within(0, 0), bitrate.bits_per_second())
+    });
+    // Each packet has 18 bytes, and of 25 in a window 12 or 13 are of the lower layer.
+    let (lower, all) = rates[0];
+    assert!(lower.is_some_and(|lower| lower.abs_diff(3_600) < 200));
+    assert_eq!(all, Some(7_200));
+    assert_eq!(rates[0], rates[1]);
+}
+
+#[test]
 fn a_relay_may_begin_before_the_other_engine_expects_it_and_before_the_offer() {
     let mut pair = Pair::new();
     let (track, to) = (CAMERA, THERE);

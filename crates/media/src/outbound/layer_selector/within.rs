@@ -42,6 +42,9 @@ pub(super) struct Within {
     newest: Option<u32>,
     recent: [Known; REMEMBERED],
     next: usize,
+    /// The highest spatial layers that are forwarded, and wanted, as far as the last frame told.
+    spatial: u8,
+    wanted_spatial: u8,
 }
 
 /// What is forwarded.
@@ -82,6 +85,8 @@ impl Within {
             newest: None,
             recent: [UNKNOWN; REMEMBERED],
             next: 0,
+            spatial: ALL.spatial,
+            wanted_spatial: ALL.spatial,
         }
     }
 
@@ -91,6 +96,16 @@ impl Within {
 
     pub(super) fn wanted(&self) -> Bounds {
         self.wanted
+    }
+
+    /// More spatial layers are wanted than are forwarded: that takes a key frame.
+    pub(super) fn awaits_key_frame(&self) -> bool {
+        self.spatial < self.wanted_spatial
+    }
+
+    /// The highest spatial layer that is forwarded.
+    pub(super) fn spatial(&self) -> u8 {
+        self.spatial
     }
 
     /// Another stream begins with a key frame.
@@ -111,7 +126,7 @@ impl Within {
         if frame.layers == FrameLayers::Untold {
             return Lot::Forwarded;
         }
-        let spatial = spatial(frame);
+        let (spatial, _) = frame.layers.numbers();
         if let Some(lot) = self.lot(timestamp, spatial) {
             return lot;
         }
@@ -129,6 +144,7 @@ impl Within {
                 self.current = next;
                 self.changed_at = Some(timestamp);
             }
+            (self.spatial, self.wanted_spatial) = self.spatial_bounds(frame, structure);
         }
         let is_from_before = self
             .changed_at
@@ -151,6 +167,24 @@ impl Within {
     pub(super) fn lot(&self, timestamp: u32, spatial: u8) -> Option<Lot> {
         let is_it = |known: &&Known| known.timestamp == timestamp && known.spatial == spatial;
         self.recent.iter().filter(is_it).find_map(|known| known.lot)
+    }
+
+    /// The highest spatial layers that are forwarded and wanted, as this frame has them.
+    fn spatial_bounds(&self, frame: &Frame, structure: Option<&Structure>) -> (u8, u8) {
+        let (current, wanted) = (self.current, self.wanted);
+        // Most get everything: then there is nothing to find out.
+        if current == EVERYTHING && wanted == ALL {
+            return (ALL.spatial, ALL.spatial);
+        }
+        match (frame.layers, structure) {
+            (FrameLayers::Described(_), Some(structure)) => {
+                let spatial_of = |target| structure.spatial_of(target);
+                let best = structure.target_within(wanted.spatial, wanted.temporal);
+                let highest = best.map_or(ALL.spatial, spatial_of);
+                (current.target.map_or(ALL.spatial, spatial_of), highest)
+            }
+            _ => (current.bounds.spatial, wanted.spatial),
+        }
     }
 
     /// What is forwarded from this frame on.
@@ -255,15 +289,6 @@ impl Choice {
             (true, true) => Lot::Topmost,
             (true, false) => Lot::Forwarded,
         }
-    }
-}
-
-/// The spatial layer of a packet's frame.
-pub(super) fn spatial(frame: &Frame) -> u8 {
-    match frame.layers {
-        FrameLayers::Untold => 0,
-        FrameLayers::Numbered { spatial, .. } => spatial,
-        FrameLayers::Described(descriptor) => descriptor.spatial,
     }
 }
 

@@ -66,6 +66,19 @@ pub(crate) enum FrameLayers {
     Described(dependency::Descriptor),
 }
 
+impl FrameLayers {
+    /// The numbers of the layers, spatial and temporal; of what is not told, the lowest.
+    pub(crate) fn numbers(&self) -> (u8, u8) {
+        match self {
+            FrameLayers::Untold => (0, 0),
+            FrameLayers::Numbered {
+                spatial, temporal, ..
+            } => (*spatial, *temporal),
+            FrameLayers::Described(descriptor) => (descriptor.spatial, descriptor.temporal),
+        }
+    }
+}
+
 /// What a packet tells of its frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame {

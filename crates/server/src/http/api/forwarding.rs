@@ -59,6 +59,7 @@ fn track(of: &ForwardedTrack) -> Value {
         "viewport": viewport,
         "layer": of.layer,
         "target": of.target,
+        "temporal": of.temporal,
         "desired": of.desired,
         "reason": of.reason.as_str(),
         "layers": layers,
@@ -71,6 +72,7 @@ fn layer(of: &LayerReport) -> Value {
         "active": of.is_active,
         "wanted": of.is_wanted,
         "bitrate_bps": of.bitrate_bps,
+        "temporal_bps": of.temporal_bps,
         "width": of.width,
         "height": of.height,
     })

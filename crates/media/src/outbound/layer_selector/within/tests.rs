@@ -466,9 +466,15 @@ fn a_switching_point_of_vp9_opens_every_layer_and_the_bound_of_size_waits_for_a_
         give(&mut selector, delta, layers(2, false, 0)),
         Lot::Dropped
     );
+    assert_eq!(selector.needs_key_frame(), None);
     selector.set_temporal(None);
     selector.set_spatial(None);
     assert_eq!(give(&mut selector, delta, layers(2, true, 0)), Lot::Dropped);
+    assert_eq!(
+        (selector.needs_key_frame(), selector.wants_key_frame()),
+        (Some(0), None),
+        "for the larger size alone"
+    );
     assert_eq!(give(&mut selector, delta, layers(0, true, 0)), Lot::Topmost);
     assert_eq!(give(&mut selector, delta, layers(0, true, 1)), Lot::Dropped);
     assert_eq!(
@@ -487,6 +493,10 @@ fn a_switching_point_of_vp9_opens_every_layer_and_the_bound_of_size_waits_for_a_
         give(&mut selector, delta, layers(0, false, 0)),
         Lot::Forwarded
     );
+    assert_eq!(
+        (selector.needs_key_frame(), selector.spatial()),
+        (None, None)
+    );
     selector.set_spatial(Some(0));
     assert_eq!(
         give(&mut selector, delta, layers(0, false, 1)),
@@ -501,4 +511,27 @@ fn a_switching_point_of_vp9_opens_every_layer_and_the_bound_of_size_waits_for_a_
         give(&mut selector, delta, layers(1, false, 1)),
         Lot::Dropped
     );
+}
+
+#[test]
+fn more_spatial_layers_need_a_key_frame_and_fewer_do_not() {
+    let frames = described(L2T2_KEY, &[0, 3], &[2, 5, 1, 4], 80);
+    let mut viewer = Viewer::new(Codec::Av1 { profile: 0 });
+    viewer.selector.set_spatial(Some(0));
+    let mut needed = Vec::new();
+    for (index, sent) in frames.iter().enumerate() {
+        match index {
+            20 => viewer.selector.set_spatial(None),
+            40 => viewer.selector.set_spatial(Some(0)),
+            60 => viewer.selector.set_spatial(Some(1)),
+            _ => {}
+        }
+        (0..PACKETS).for_each(|packet| {
+            viewer.give(index, sent, packet);
+        });
+        needed.push(viewer.selector.needs_key_frame().is_some());
+        assert_eq!(viewer.selector.spatial(), Some(0));
+    }
+    let expected: Vec<bool> = (0..80).map(|at| at / 20 % 2 == 1).collect();
+    assert_eq!(needed, expected);
 }
