@@ -14,6 +14,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub use kinds::{Pictures, Sound};
 pub use machine::Machine;
 pub use ramp::{Limit, Ramp, Step};
 pub use server::Server;
+pub use times::{FirstFrame, Times};
 
 /// The form of the JSON: a larger number where a key has changed its meaning or has gone.
 pub const FORMAT: u32 = 1;
@@ -73,6 +75,9 @@ pub struct Report {
     pub first_packet_ms: Times,
     /// Until the first key frame was whole.
     pub first_key_frame_ms: Times,
+    /// The same in its parts.
+    #[serde(default)]
+    pub first_frame_ms: FirstFrame,
     /// The SRTP profiles in use.
     pub srtp_profiles: Vec<String>,
     /// Bytes of the RTP payloads that were sent, by kind.
@@ -154,21 +159,6 @@ pub struct Participants {
     pub received: u64,
 }
 
-/// Milliseconds that something took, of all whom it happened to. `null` if it happened to nobody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Times {
-    /// How many it happened to.
-    pub count: u64,
-    /// Half of them took no longer.
-    pub p50: Option<f64>,
-    /// 95 of 100 took no longer.
-    pub p95: Option<f64>,
-    /// 99 of 100 took no longer.
-    pub p99: Option<f64>,
-    /// None took longer.
-    pub max: Option<f64>,
-}
-
 /// Sizes of the packets of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketBytes {
@@ -246,6 +236,7 @@ impl Report {
             connected_ms: times(|join| join.connected),
             first_packet_ms: times(|join| join.first_packet),
             first_key_frame_ms: times(|join| join.first_key_frame),
+            first_frame_ms: FirstFrame::of(joins),
             packet_bytes: sizes.collect(),
             seconds: measurements.seconds.iter().map(Second::of).collect(),
             ramp,
@@ -352,26 +343,6 @@ impl Participants {
             joined: count(|join| join.joined.is_some()),
             connected: count(|join| join.connected.is_some()),
             received: count(|join| join.first_packet.is_some()),
-        }
-    }
-}
-
-impl Times {
-    fn of(joins: &[Join], of: fn(&Join) -> Option<std::time::Duration>) -> Self {
-        let mut times: Vec<_> = joins.iter().filter_map(of).collect();
-        times.sort_unstable();
-        // The nearest rank: a time that somebody really waited.
-        let quantile = |share: f64| {
-            let rank = (share * times.len() as f64).ceil() as usize;
-            let time = times.get(rank.max(1) - 1);
-            time.map(|time| time.as_secs_f64() * 1e3)
-        };
-        Self {
-            count: times.len() as u64,
-            p50: quantile(0.50),
-            p95: quantile(0.95),
-            p99: quantile(0.99),
-            max: quantile(1.0),
         }
     }
 }

@@ -158,6 +158,12 @@ const FIGURES: &[(&str, usize, Figure)] = &[
     ("first key frame p95, ms", 1, |report| {
         report.first_key_frame_ms.p95
     }),
+    ("of it to connect p95, ms", 1, |report| {
+        report.first_frame_ms.connect.p95
+    }),
+    ("of it from there on p95, ms", 1, |report| {
+        report.first_frame_ms.key_frame.p95
+    }),
 ];
 
 fn median_and_range(mut values: Vec<f64>, decimals: usize) -> String {

@@ -141,6 +141,15 @@ fn tiles(report: &Report) -> String {
             ),
         ),
         (
+            "First key frame, p95".to_owned(),
+            ms(report.first_key_frame_ms.p95),
+            format!(
+                "to connect {}, and from there {}",
+                ms(report.first_frame_ms.connect.p95),
+                ms(report.first_frame_ms.key_frame.p95)
+            ),
+        ),
+        (
             "Generator late by".to_owned(),
             ms(report.generator.max_lag_ms),
             format!("{} allowed", ms(Some(report.generator.packet_interval_ms))),

@@ -169,6 +169,44 @@ fn percentiles_of_joins_are_times_that_somebody_waited() {
 }
 
 #[test]
+fn the_wait_for_the_first_picture_is_told_in_its_parts_of_those_who_got_one() {
+    let mut measured = clean();
+    let join = |connected, first_key_frame: Option<u64>| Join {
+        connected: Some(Duration::from_millis(connected)),
+        first_key_frame: first_key_frame.map(Duration::from_millis),
+        ..Join::default()
+    };
+    measured.joins = vec![join(20, Some(50)), join(30, Some(90)), join(900, None)];
+    let report = report(measured);
+    let parts = [
+        report.first_frame_ms.connect,
+        report.first_frame_ms.key_frame,
+    ];
+    let found = parts.map(|times| (times.count, times.p50, times.max));
+    assert_eq!(
+        found,
+        [(2, Some(20.0), Some(30.0)), (2, Some(30.0), Some(60.0))]
+    );
+    let text = text::write(&report);
+    let shown = text.split_once("first key frame").unwrap().1;
+    let lines: Vec<&str> = shown.lines().skip(1).take(2).collect();
+    assert!(
+        lines[0].starts_with("  to connect        2   p50 20.0 ms"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("  and from there    2   p50 30.0 ms"),
+        "{text}"
+    );
+    assert!(
+        html::write(&report)
+            .unwrap()
+            .contains("to connect 30.0 ms, and from there 60.0 ms")
+    );
+    assert!(compare::tables(&[report]).contains("| of it from there on p95, ms | 60.0 |"));
+}
+
+#[test]
 fn a_ramp_finds_the_capacity_and_says_whose_it_is() {
     let step = |subscribers, lost, valid| crate::measurements::Step {
         subscribers,

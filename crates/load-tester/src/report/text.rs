@@ -191,6 +191,8 @@ fn joins(report: &Report) -> Vec<String> {
         ("connected", &report.connected_ms),
         ("first packet", &report.first_packet_ms),
         ("first key frame", &report.first_key_frame_ms),
+        ("  to connect", &report.first_frame_ms.connect),
+        ("  and from there", &report.first_frame_ms.key_frame),
     ] {
         if of.count > 0 {
             lines.push(times(name, of));
