@@ -14,8 +14,10 @@ const STREAMS = [
   ["video/VP8", "L1T3", 320, 180],
   ["video/H264", undefined, 640, 360],
   ["video/VP9", undefined, 640, 360],
+  ["video/VP9", "L1T3", 320, 180],
   ["video/VP9", "L3T3_KEY", 1280, 720],
   ["video/AV1", undefined, 640, 360],
+  ["video/AV1", "L1T3", 320, 180],
   ["video/AV1", "L2T2", 1280, 720],
 ];
 /** Of each packet's payload; behind it is nothing that a forwarder reads. */

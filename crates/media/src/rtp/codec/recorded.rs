@@ -1,7 +1,7 @@
 //! What Chromium really sends, read as by the server: which packets begin a key frame, how large the picture is, and
 //! what the dependency descriptor says. The recording is made by `crates/media/tests/payloads/capture.js`.
 
-use super::dependency::{self, Structure};
+use super::dependency::{self, Indication, Structure};
 use super::picture_size::picture_size;
 use super::{Frame, is_key_frame_start};
 use crate::codec::{Codec, H264Profile};
@@ -141,4 +141,43 @@ fn every_descriptor_is_read_by_the_structure_of_the_key_frame_before_it() {
         }
     }
     assert!(described > 40, "{described}");
+}
+
+#[test]
+fn a_stream_in_three_temporal_layers_tells_them_whatever_its_codec_and_those_below_need_none_above()
+{
+    let mut streams = streams();
+    streams.retain(|stream| stream.name.ends_with(" L1T3"));
+    assert_eq!(streams.len(), 3, "VP8, VP9, AV1");
+    for stream in &streams {
+        let mut structure: Option<Structure> = None;
+        let mut seen = [0; 3];
+        for frame in &stream.frames {
+            let packet = Packet::parse(&frame.packets[0]).expect("a packet");
+            let value = packet.extension(stream.descriptor);
+            structure = value.and_then(dependency::structure).or(structure);
+            let read = Frame::read(stream.codec, packet.payload, value, structure.as_ref());
+            let (spatial, temporal) = read.layers.numbers();
+            assert!(!frame.is_key_frame || temporal == 0, "{}", stream.name);
+            assert_eq!(spatial, 0, "{}", stream.name);
+            seen[usize::from(temporal)] += 1;
+            // VP8 and VP9 have their own descriptor, and Chromium describes them by the other one as well.
+            let described = value.and_then(|value| dependency::read(value, structure.as_ref()));
+            let (Some(described), Some(structure)) = (described, &structure) else {
+                panic!("{}: no descriptor", stream.name);
+            };
+            assert_eq!(described.temporal, temporal, "{}", stream.name);
+            for bound in 0..3 {
+                let target = structure.target_within(0, bound).expect("a target");
+                let indication = described.indications.of(target.into());
+                let is_needed = indication != Indication::NotPresent;
+                assert_eq!(is_needed, temporal <= bound, "{}, {bound}", stream.name);
+            }
+        }
+        assert!(
+            seen.iter().all(|count| *count > 0),
+            "{}: {seen:?}",
+            stream.name
+        );
+    }
 }
