@@ -64,9 +64,9 @@ async function forwarded() {
   const { participants } = await api("/participants");
   const bob = participants.find((/** @type {any} */ one) => one.name === "Bob");
   const { estimate_bps, tracks } = await api(`/participants/${bob.id}/forwarding`);
-  const { layer, target, reason, layers = [] } = tracks?.find((/** @type {any} */ track) => track.kind === "video") ?? {};
+  const { layer, target, temporal, reason, layers = [] } = tracks?.find((/** @type {any} */ track) => track.kind === "video") ?? {};
   const rates = layers.map((/** @type {any} */ one) => Math.round(one.bitrate_bps / 1_000));
-  return { estimate: Math.round(estimate_bps / 1_000), layer, target, reason, rates };
+  return { estimate: Math.round(estimate_bps / 1_000), layer, target, temporal, reason, rates };
 }
 
 const NAMES = ["framesDecoded", "totalFreezesDuration", "freezeCount", "packetsReceived", "packetsLost", "concealedSamples", "totalSamplesReceived"];
@@ -120,8 +120,8 @@ test("behind a narrow path a smaller picture goes on, and the largest comes back
   const narrow = await forwarded();
   console.log("narrow", narrow, during);
   assert.ok(narrow.layer < 2 || 1_000 * narrow.rates[2] < bitsPerSecond, `layer ${narrow.layer}`);
-  // What a busy machine makes of it is printed; that it goes on at all is claimed.
-  assert.ok(during.framesPerSecond > 3, `${during.framesPerSecond} frames per second`);
+  // What a busy machine makes of it is printed; that it goes on at all is claimed. A quarter of 15 frames is the least.
+  assert.ok(during.framesPerSecond > 1.5, `${during.framesPerSecond} frames per second`);
   assert.ok(during.audioPackets > 20 * during.seconds, `${during.audioPackets} packets of sound`);
   assert.ok(during.audioLost < 0.05, `${during.audioLost} of the sound lost`);
 
