@@ -107,7 +107,8 @@ impl Turn {
         };
         // Nobody has two subscriptions to one track.
         if self.tracks.len() > 1 {
-            self.due.sort_by_key(|due| due.subscriber.peer);
+            self.due
+                .sort_unstable_by_key(|due| (due.subscriber.peer, due.track));
         }
         let mut moved = Vec::new();
         let (mut fetched, mut reached) = (0, 0);
