@@ -1,6 +1,6 @@
 # Plenum's commands. `make run` starts the server, `make test` runs everything that tests it.
 
-.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn late-join overload browsers janus postgresql sim kill-test
+.PHONY: help run test test-rust test-page test-browser lint shape compose-check screenshot bench compare churn late-join overload browsers janus ethtool postgresql sim kill-test
 .DEFAULT_GOAL := help
 
 # Root, or sudo where it is.
@@ -64,6 +64,14 @@ janus:
 		if [ -d /run/systemd/system ]; then $(AS_ROOT) systemctl disable --now janus; fi; \
 	fi
 
+# What sets up the wire between server and load: see bench/wire.
+ethtool:
+	@if ! command -v ethtool >/dev/null; then \
+		echo "installing ethtool"; \
+		$(AS_ROOT) apt-get update -qq && \
+		$(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ethtool; \
+	fi
+
 # And Debian's PostgreSQL: the store's tests start one of their own, and need no other to run.
 postgresql:
 	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
@@ -92,7 +100,7 @@ bench: ## loads of bench/loads on Plenum, pinned to one core: bench/results and 
 	cargo build --release --workspace --bins
 	bench/run
 
-compare: janus ## the same loads on Plenum and Janus in turn, 15 minutes: docs/benchmarks.md
+compare: janus ethtool ## the same loads on Plenum and Janus in turn, 15 minutes: docs/benchmarks.md
 	cargo build --release --workspace --bins
 	bench/compare
 
