@@ -111,8 +111,6 @@ pub enum Command {
         source: TrackSource,
         /// Forward nothing of it.
         muted: bool,
-        /// The publisher's.
-        data_group: u64,
         /// The other engine's `Config::worker`.
         from: u8,
     },
@@ -121,7 +119,8 @@ pub enum Command {
         /// The track.
         track: TrackId,
     },
-    /// Peers of a data group are on these engines as well, for now.
+    /// Peers of a data group are on these engines as well, for now: they get its messages, and only the loudest of
+    /// them all are heard.
     SetDataWorkers {
         /// The group.
         data_group: u64,

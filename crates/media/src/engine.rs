@@ -23,6 +23,7 @@ use crate::transport::{self, DatagramKind, Identity, Outbox, Path, Transport, Tr
 use crate::turn::Turn;
 use crate::{Command, Config, Event, Transmit};
 
+mod audible;
 mod commands;
 mod data;
 mod due;
@@ -61,7 +62,8 @@ pub struct Engine {
     track_places: HashMap<TrackId, usize>,
     /// Peers that share their data, in the order of coming.
     data_groups: HashMap<u64, Vec<usize>>,
-    /// Of each room, by the number of its data group, which of its sounds are heard.
+    /// Of each room, by the number of its data group, which of its sounds are heard: those of this engine's
+    /// publishers, and of what others have told.
     loudest: HashMap<u64, Loudest>,
     /// The other engines that have peers of a group.
     data_workers: HashMap<u64, Vec<u8>>,

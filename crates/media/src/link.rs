@@ -8,7 +8,7 @@ use protocol::{TrackId, TrackKind};
 use crate::extension::ExtensionMap;
 use crate::forwarded::Kept;
 use crate::inbound::track::Payload;
-use crate::inbound::{SenderClock, Track};
+use crate::inbound::{Said, SenderClock, Track};
 
 /// What one engine has for another at the end of a turn: `Engine::flush_links` gives it, and
 /// `Engine::handle_batch` takes it.
@@ -44,6 +44,8 @@ pub(crate) enum Item {
         label: String,
         payload: Bytes,
     },
+    /// Which of a room's places, by the number of its data group, the voices here have.
+    Voices { room: u64, said: Said },
     /// The way back: tell again what a track is, and show its present picture.
     Describe { track: TrackId },
     /// The way back: somebody here waits for a key frame.
@@ -60,6 +62,8 @@ pub(crate) struct RelayedPacket {
     pub(crate) kept: Kept,
     /// It is of the present picture, and came some time ago.
     pub(crate) is_shown_again: bool,
+    /// How often its track has begun to be heard.
+    pub(crate) stint: u32,
     /// Where it is in the batch.
     start: usize,
     end: usize,
@@ -73,6 +77,7 @@ impl RelayedPacket {
             kind: track.kind,
             kept,
             is_shown_again,
+            stint: track.stint,
             start: 0,
             end: 0,
         }
@@ -212,7 +217,7 @@ impl Links {
                     self.push(to, item.clone());
                 }
                 Item::Data { .. } => dropped.messages += 1,
-                // Of what is told of a track the last counts; so there is never more than one of each.
+                // Of what is told of a track or a room the last counts; so there is never more than one of each.
                 told => {
                     let later = &batch.items[index + 1..];
                     if !later.iter().any(|other| told.is_replaced_by(other)) {
@@ -240,7 +245,7 @@ impl Item {
             | Item::Describe { track }
             | Item::LayersWatched { track, .. }
             | Item::KeyFrameWanted { track, .. } => Some(*track),
-            Item::Data { .. } => None,
+            Item::Data { .. } | Item::Voices { .. } => None,
         }
     }
 
@@ -255,6 +260,7 @@ impl Item {
     fn is_replaced_by(&self, later: &Item) -> bool {
         match (self, later) {
             (Item::Described(one), Item::Described(other)) => one.track == other.track,
+            (Item::Voices { room: one, .. }, Item::Voices { room: other, .. }) => one == other,
             (Item::Describe { track: one }, Item::Describe { track: other })
             | (Item::LayersWatched { track: one, .. }, Item::LayersWatched { track: other, .. }) => {
                 one == other

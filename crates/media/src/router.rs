@@ -170,12 +170,21 @@ impl Router<'_> {
             sequence,
             arrival: self.now,
         };
+        // Of sound only what is heard crosses.
+        if track.kind == TrackKind::Video {
+            self.relay(stream.track, kept, plain);
+        }
+        self.pass_on(stream.track, kept, codec, packet, plain.len())
+    }
+
+    /// Pass a packet on to the other engines that want its track.
+    fn relay(&mut self, place: usize, kept: Kept, plain: &[u8]) {
+        let track = &self.tracks[place];
         if !track.relays.is_empty() {
             self.statistics.relayed_packets += track.relays.len() as u64;
             let packet = RelayedPacket::new(track, kept, false);
             self.links.push_packet(&track.relays, packet, plain);
         }
-        self.pass_on(stream.track, kept, codec, packet, plain.len())
     }
 
     /// A packet that the publisher's engine passes on: keep it, note it for its subscribers.
@@ -198,6 +207,7 @@ impl Router<'_> {
             return Ok(());
         }
         track.clock_layer.get_or_insert(kept.layer);
+        track.stint = relayed.stint;
         // What is shown again came long ago: it is no rate.
         let counted = if is_shown_again { 0 } else { plain.len() };
         self.pass_on(place, kept, codec, &packet, counted)
@@ -232,60 +242,81 @@ impl Router<'_> {
             }
         }
         if track.muted {
+            // What was said while it was muted is not said afterwards.
+            if let Some(voice) = &mut track.voice {
+                voice.forwarded = voice.forwarded.max(kept.sequence);
+            }
             return Ok(());
         }
-        if track.kind == TrackKind::Audio {
+        if track.voice.is_some() {
             let level = self.listen(place, packet);
-            if !self.hear(place, kept, packet.timestamp, level) {
-                return Err(DropReason::Unheard);
-            }
+            return match self.hear(place, kept, packet.timestamp, level) {
+                true => Ok(()),
+                false => Err(DropReason::Unheard),
+            };
         }
         self.turn.note(place, &mut self.tracks[place], kept);
         Ok(())
     }
 
-    /// How loud a packet of sound is. Who speaks is told by the engine that has the publisher.
+    /// How loud a packet of sound is, and whether somebody begins to speak with it.
     fn listen(&mut self, place: usize, packet: &Packet<'_>) -> Option<u8> {
         let track = &mut self.tracks[place];
         let id = track.extensions.id(Extension::AudioLevel)?;
         let level = packet.extension(id)?.first().copied()?;
-        let change = track.speech.on_level(self.now, level);
-        if let (Some(level), Publisher::Here(_)) = (change, track.publisher) {
+        if let Some(level) = track.speech.on_level(self.now, level) {
             let track = track.id;
             self.events.push_back(Event::Speaking { track, level });
         }
         Some(level)
     }
 
-    /// Whether a packet of sound is among the loudest of its room. Of one that is so for the first time, its last
-    /// moments are noted before it: what came while nobody listened.
+    /// A packet of sound of a publisher who is here: if it is among the loudest of its room, it is noted for its
+    /// subscribers, here and on other engines. When that begins, its last moments are noted before it: what came
+    /// while nobody listened.
     fn hear(&mut self, place: usize, packet: Kept, timestamp: u32, level: Option<u8>) -> bool {
         let track = &mut self.tracks[place];
         let Some(voice) = &mut track.voice else {
-            return true;
+            return false;
         };
-        let Some(room) = self.loudest.get_mut(&voice.room) else {
-            return true;
-        };
-        let hearing = room.on_packet(self.now, voice.key, level);
+        let room = self.loudest.get_mut(&voice.room);
+        let hearing = room.map_or(Hearing::Heard, |room| {
+            room.on_packet(self.now, voice.key, level)
+        });
         if hearing == Hearing::Unheard {
             return false;
         }
         let (layer, sequence) = (packet.layer, packet.sequence);
         let forwarded = voice.forwarded;
         voice.forwarded = forwarded.max(sequence);
+        let mut sequences = sequence..=sequence;
         if hearing == Hearing::Begins {
             track.stint = track.stint.wrapping_add(1);
             let missed = track.layers[layer].last_moments(sequence, timestamp, forwarded);
-            for sequence in missed {
-                let kept = Kept {
-                    layer,
-                    sequence,
-                    arrival: self.now,
-                };
-                self.turn.note(place, track, kept);
-            }
+            sequences = missed.start..=sequence;
+        }
+        for sequence in sequences {
+            let kept = Kept {
+                layer,
+                sequence,
+                arrival: self.now,
+            };
+            self.turn.note(place, &mut self.tracks[place], kept);
+            self.relay_kept(place, kept);
         }
         true
+    }
+
+    /// The same of a packet that the track keeps.
+    fn relay_kept(&mut self, place: usize, kept: Kept) {
+        let track = &self.tracks[place];
+        if track.relays.is_empty() {
+            return;
+        }
+        if let Some(plain) = track.layers[kept.layer].cache.get(kept.sequence) {
+            self.statistics.relayed_packets += track.relays.len() as u64;
+            let packet = RelayedPacket::new(track, kept, false);
+            self.links.push_packet(&track.relays, packet, plain);
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use protocol::{ParticipantId, PeerId, TrackId, TrackKind, TrackSource, Viewport};
+use protocol::{ParticipantId, PeerId, TrackId, TrackSource, Viewport};
 
-use super::{Engine, relay};
+use super::{Engine, audible, relay};
 use crate::allocation::{assign, explain};
-use crate::inbound::track::{Publisher, Voice};
-use crate::inbound::{Loudest, Track};
+use crate::inbound::Track;
+use crate::inbound::track::Publisher;
 use crate::negotiation;
 use crate::peer::Peer;
 use crate::statistics::DropReason;
@@ -47,9 +47,8 @@ pub(super) fn handle(engine: &mut Engine, now: Instant, command: Command) {
             participant,
             source,
             muted,
-            data_group,
             from,
-        } => relay::open(engine, track, participant, source, muted, data_group, from),
+        } => relay::open(engine, track, participant, source, muted, from),
         Command::CloseRelayedTrack { track } => relay::close(engine, track),
         Command::SetDataWorkers {
             data_group,
@@ -171,25 +170,9 @@ fn publish(
         muted,
     ));
     engine.track_places.insert(id, index);
-    give_voice(engine, index, engine.peers[place].data_group);
+    audible::give_voice(engine, index, engine.peers[place].data_group);
     engine.peers[place].tracks.push(index);
     Some(())
-}
-
-/// A track of sound has a place among those of its room.
-pub(super) fn give_voice(engine: &mut Engine, index: usize, room: u64) {
-    let track = &mut engine.tracks[index];
-    if track.kind != TrackKind::Audio {
-        return;
-    }
-    let places = engine.config.limits.audible_tracks;
-    let loudest = engine.loudest.entry(room);
-    let key = loudest.or_insert_with(|| Loudest::new(places)).add();
-    track.voice = Some(Voice {
-        room,
-        key,
-        forwarded: 0,
-    });
 }
 
 fn unpublish(engine: &mut Engine, peer: PeerId, id: TrackId) -> Option<()> {

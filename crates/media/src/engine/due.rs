@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::ending::overdue;
-use super::{Engine, TICK, TICKS, TICKS_OF_REST, relay};
+use super::{Engine, TICK, TICKS, TICKS_OF_REST, audible, relay};
 use crate::allocation::assign;
 use crate::delivery::Desk;
 use crate::inbound::track::Publisher;
@@ -40,6 +40,9 @@ impl Engine {
             }
         }
         relay::look_after_all(self, now);
+        if self.ticks.is_multiple_of(TICKS_OF_REST) {
+            audible::repeat(self);
+        }
         // Who came since is to do without as the others are.
         if self.shed_percent > 0 && self.ticks.is_multiple_of(TICKS) {
             self.shed(now);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Engine;
+use super::{Engine, audible};
 use crate::peer::Peer;
 use crate::statistics::DropReason;
 use crate::{Config, Event};
@@ -61,9 +61,7 @@ impl Engine {
             && let Some(room) = self.loudest.get_mut(&voice.room)
         {
             room.remove(voice.key);
-            if room.is_empty() {
-                self.loudest.remove(&voice.room);
-            }
+            audible::forget_empty(self, voice.room);
         }
         for place in track.wanted_by {
             let Some(peer) = self.peers.get_mut(place) else {

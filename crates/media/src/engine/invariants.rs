@@ -1,5 +1,7 @@
 //! What holds between any two inputs to an engine.
 
+use std::collections::HashMap;
+
 use super::Engine;
 use crate::Reason;
 use crate::inbound::track::Publisher;
@@ -59,8 +61,20 @@ impl Engine {
             }
         }
         let sounds = self.tracks.iter().filter_map(|(_, track)| track.voice);
-        let rooms: std::collections::HashSet<u64> = sounds.map(|voice| voice.room).collect();
-        assert_eq!(self.loudest.len(), rooms.len());
+        let mut voices: HashMap<u64, usize> = HashMap::new();
+        sounds.for_each(|voice| *voices.entry(voice.room).or_default() += 1);
+        for (room, loudest) in &self.loudest {
+            assert_eq!(
+                loudest.voices(),
+                voices.remove(room).unwrap_or_default(),
+                "those of this engine's publishers"
+            );
+            assert!(!loudest.is_empty());
+            let workers = self.data_workers.get(room);
+            let is_known = |worker: u8| workers.is_some_and(|known| known.contains(&worker));
+            assert!(loudest.workers().all(is_known));
+        }
+        assert!(voices.is_empty());
         let addresses: usize = self
             .peers
             .iter()

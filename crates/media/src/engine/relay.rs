@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use protocol::{ParticipantId, TrackId, TrackKind, TrackSource};
 
-use super::Engine;
-use super::commands::give_voice;
+use super::{Engine, audible};
 use crate::allocation::assign;
 use crate::forwarded::Kept;
 use crate::inbound::track::Publisher;
@@ -45,6 +44,7 @@ impl Engine {
     /// Hand out what other engines are to get: the number of the engine, and what is for it, before each
     /// `flush`. A batch that comes back is one too many for that engine.
     pub fn flush_links(&mut self, send: impl FnMut(u8, Batch) -> Result<(), Batch>) {
+        audible::tell_changes(self);
         let dropped = self.links.flush(self.config.worker, send);
         self.statistics.dropped[DropReason::Link as usize] += dropped.packets;
         self.statistics.dropped[DropReason::Data as usize] += dropped.messages;
@@ -83,7 +83,6 @@ pub(super) fn open(
     participant: ParticipantId,
     source: TrackSource,
     muted: bool,
-    data_group: u64,
     from: u8,
 ) -> Option<()> {
     if engine.track_places.contains_key(&id) || from == engine.config.worker {
@@ -93,7 +92,6 @@ pub(super) fn open(
     let track = Track::new(id, publisher, participant, source, String::new(), muted);
     let index = engine.tracks.insert(track);
     engine.track_places.insert(id, index);
-    give_voice(engine, index, data_group);
     // The other one may have been told to begin before we were told to expect it.
     engine.links.push(from, Item::Describe { track: id });
     Some(())
@@ -109,10 +107,12 @@ pub(super) fn close(engine: &mut Engine, id: TrackId) -> Option<()> {
 }
 
 pub(super) fn set_data_workers(engine: &mut Engine, group: u64, workers: Vec<u8>) -> Option<()> {
+    let known = workers.clone();
     match workers.is_empty() {
         true => engine.data_workers.remove(&group),
         false => engine.data_workers.insert(group, workers),
     };
+    audible::set_workers(engine, group, &known);
     Some(())
 }
 
@@ -232,6 +232,7 @@ fn handle(engine: &mut Engine, now: Instant, batch: &Batch, item: &Item) -> Opti
             label,
             payload,
         } => engine.send_to_group(now, *data_group, None, label, payload),
+        Item::Voices { room, said } => audible::take(engine, batch.from, *room, said),
         // The track may have ended, or the relay may not have begun: then it will tell by itself.
         Item::Describe { track } => {
             if let Some(index) = passed_on(engine, batch.from, *track) {
@@ -290,8 +291,6 @@ pub(super) fn look_after(engine: &mut Engine, now: Instant, index: usize) {
     let Publisher::Elsewhere(from) = track.publisher else {
         return;
     };
-    // Who speaks is told by that engine; here only the end of it has to be noticed.
-    track.speech.poll(now);
     if track.kind == TrackKind::Audio {
         return;
     }

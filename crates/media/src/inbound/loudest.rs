@@ -1,9 +1,16 @@
 //! Which of a room's sounds are forwarded: the loudest few. It is told how loud each packet is, and never sees
-//! who receives it.
+//! who receives it. Where a room is on several workers, each of them has the sounds of its own publishers here, and
+//! hears of the others which places they have (`claims`).
 
 use std::time::{Duration, Instant};
 
+use protocol::TrackId;
 use slab::Slab;
+
+use super::claims::{Claim, Said, settle};
+
+#[cfg(test)]
+mod tests;
 
 /// Loudness is decibels above a packet of silence: 127 less the level of RFC 6464.
 const SILENCE: u8 = 127;
@@ -16,7 +23,7 @@ const UNKNOWN: u8 = 87;
 /// Weight of a louder packet: a voice is above `SOUND` with its second, a click of one packet seldom.
 const ATTACK: f32 = 0.35;
 /// Decibels in a second by which a voice fades when it is quiet. With `MARGIN`, a pause of 600 ms gives the place
-/// to another who speaks as loudly.
+/// to another who speaks as loudly. A voice on another worker fades alike, until that says again how loud it is.
 const RELEASE: f32 = 10.0;
 /// Decibels by which another must be louder than whoever has a place.
 const MARGIN: f32 = 6.0;
@@ -24,6 +31,8 @@ const MARGIN: f32 = 6.0;
 const HOLD: Duration = Duration::from_secs(1);
 /// A voice without a packet for this long is not waiting for a place.
 const RECENT: Duration = Duration::from_millis(100);
+/// The same of a voice on another worker, which says so five times a second.
+const RECENTLY_SAID: Duration = Duration::from_millis(300);
 
 /// Whether a packet is to be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +43,27 @@ pub(crate) enum Hearing {
     Unheard,
 }
 
+/// A voice of this worker.
 #[derive(Clone, Copy, Debug)]
 struct Voice {
+    track: TrackId,
     loudness: f32,
     at: Option<Instant>,
-    heard_since: Option<Instant>,
+    place: Option<Place>,
+}
+
+/// Of a voice that is heard.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    since: Instant,
+    /// Whose it was.
+    instead_of: Option<TrackId>,
 }
 
 impl Voice {
     /// How loud it is, having faded since its last packet.
     fn loudness_at(&self, now: Instant) -> f32 {
-        let quiet = self
-            .at
-            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        (self.loudness - quiet.as_secs_f32() * RELEASE).max(FLOOR)
+        self.at.map_or(FLOOR, |at| faded(self.loudness, at, now))
     }
 
     fn hear(&mut self, now: Instant, level: Option<u8>) {
@@ -57,19 +73,41 @@ impl Voice {
         self.at = Some(now);
     }
 
-    fn is_recent(&self, now: Instant) -> bool {
-        self.at
-            .is_some_and(|at| now.saturating_duration_since(at) <= RECENT)
+    /// It has no place, and would take one.
+    fn is_waiting(&self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) <= RECENT;
+        self.place.is_none() && self.at.is_some_and(is_recent)
     }
+
+    fn claim(&self) -> Option<Claim> {
+        let Place { since, instead_of } = self.place?;
+        Some(Claim {
+            track: self.track,
+            since,
+            instead_of,
+            loudness: self.loudness,
+            at: self.at.unwrap_or(since),
+        })
+    }
+}
+
+fn faded(loudness: f32, at: Instant, now: Instant) -> f32 {
+    let quiet = now.saturating_duration_since(at);
+    (loudness - quiet.as_secs_f32() * RELEASE).max(FLOOR)
 }
 
 /// The sounds of one room, of which at most so many are heard at once. Whoever has a place keeps it, speaking or
 /// not, until somebody else needs it: in a room with fewer sounds than places all are heard always.
+#[derive(Debug)]
 pub(crate) struct Loudest {
     places: usize,
     voices: Slab<Voice>,
-    /// Keys of `voices`.
-    heard: Vec<usize>,
+    /// What other workers said last of theirs: as many claims of each as there are places, at most.
+    elsewhere: Vec<(u8, Said)>,
+    /// Who has the places, on this worker with their keys.
+    heard: Vec<(Claim, Option<usize>)>,
+    /// Who is heard of this worker's voices has changed, and the others are to know.
+    has_changed: bool,
 }
 
 impl Loudest {
@@ -77,16 +115,19 @@ impl Loudest {
         Self {
             places: places.max(1),
             voices: Slab::new(),
+            elsewhere: Vec::new(),
             heard: Vec::new(),
+            has_changed: false,
         }
     }
 
-    /// One more track of sound. Gives its key.
-    pub(crate) fn add(&mut self) -> usize {
+    /// One more track of sound of this worker. Gives its key.
+    pub(crate) fn add(&mut self, track: TrackId) -> usize {
         self.voices.insert(Voice {
+            track,
             loudness: FLOOR,
             at: None,
-            heard_since: None,
+            place: None,
         })
     }
 
@@ -98,15 +139,29 @@ impl Loudest {
 
     /// A track is silent by intention: it needs no place.
     pub(crate) fn mute(&mut self, key: usize) {
-        self.heard.retain(|heard| *heard != key);
-        if let Some(voice) = self.voices.get_mut(key) {
-            voice.loudness = FLOOR;
-            voice.heard_since = None;
+        let Some(voice) = self.voices.get_mut(key) else {
+            return;
+        };
+        voice.loudness = FLOOR;
+        if voice.place.take().is_some() {
+            self.has_changed = true;
+            self.settle();
         }
     }
 
+    /// Nobody is left of whom anything is known.
     pub(crate) fn is_empty(&self) -> bool {
-        self.voices.is_empty()
+        self.voices.is_empty() && self.elsewhere.is_empty()
+    }
+
+    /// How many tracks of this worker there are.
+    pub(crate) fn voices(&self) -> usize {
+        self.voices.len()
+    }
+
+    /// Which other workers have said something that counts.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = u8> {
+        self.elsewhere.iter().map(|(worker, _)| *worker)
     }
 
     /// Whether the track has a place.
@@ -114,7 +169,52 @@ impl Loudest {
     pub(crate) fn is_heard(&self, key: usize) -> bool {
         self.voices
             .get(key)
-            .is_some_and(|voice| voice.heard_since.is_some())
+            .is_some_and(|voice| voice.place.is_some())
+    }
+
+    /// What is to be said of this worker's voices to the others.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            claims: self.claims().collect(),
+            waiting: self.loudest_waiting(),
+        }
+    }
+
+    /// How loud the loudest is who has no place and would take one, as of the newest packet.
+    fn loudest_waiting(&self) -> Option<(f32, Instant)> {
+        let voices = || self.voices.iter().map(|(_, voice)| voice);
+        let newest = voices().filter_map(|voice| voice.at).max()?;
+        let waiting = voices().filter(|voice| voice.is_waiting(newest));
+        let loudest = waiting.map(|voice| voice.loudness_at(newest));
+        let loudest = loudest.max_by(f32::total_cmp)?;
+        (loudest >= SOUND).then_some((loudest, newest))
+    }
+
+    fn claims(&self) -> impl Iterator<Item = Claim> {
+        self.voices.iter().filter_map(|(_, voice)| voice.claim())
+    }
+
+    /// Whether the others are to be told anew, at once.
+    pub(crate) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
+    /// Another worker says what its voices claim. That may be what a voice of this one had.
+    pub(crate) fn take(&mut self, worker: u8, mut said: Said) {
+        self.elsewhere.retain(|(other, _)| *other != worker);
+        said.claims.truncate(self.places);
+        if !said.is_nothing() {
+            self.elsewhere.push((worker, said));
+        }
+        self.settle();
+    }
+
+    /// Only these other workers have anybody of the room; they are all to know what is claimed here.
+    pub(crate) fn set_workers(&mut self, workers: &[u8]) {
+        self.elsewhere
+            .retain(|(worker, _)| workers.contains(worker));
+        self.has_changed = true;
+        self.settle();
     }
 
     /// A packet of this track has come, with this level if it says so.
@@ -123,234 +223,75 @@ impl Loudest {
             return Hearing::Unheard;
         };
         voice.hear(now, level);
-        if voice.heard_since.is_some() {
+        if voice.place.is_some() {
             return Hearing::Heard;
         }
         let loudness = voice.loudness;
         if self.heard.len() < self.places {
-            return self.begin(now, key);
+            return self.begin(now, key, None);
         }
         if loudness < SOUND {
             return Hearing::Unheard;
         }
-        let Some((place, quietest)) = self.quietest(now) else {
+        let Some((quietest, its_loudness)) = self.quietest(now) else {
             return Hearing::Unheard;
         };
-        if loudness < quietest + MARGIN || self.is_outdone(now, loudness) {
+        if loudness < its_loudness + MARGIN || self.is_outdone(now, loudness) {
             return Hearing::Unheard;
         }
-        let displaced = self.heard.swap_remove(place);
-        self.voices[displaced].heard_since = None;
-        self.begin(now, key)
+        self.begin(now, key, Some(quietest))
     }
 
-    fn begin(&mut self, now: Instant, key: usize) -> Hearing {
-        self.heard.push(key);
-        self.voices[key].heard_since = Some(now);
-        Hearing::Begins
+    fn begin(&mut self, since: Instant, key: usize, instead_of: Option<TrackId>) -> Hearing {
+        self.voices[key].place = Some(Place { since, instead_of });
+        self.has_changed = true;
+        self.settle();
+        match self.voices[key].place {
+            Some(_) => Hearing::Begins,
+            None => Hearing::Unheard,
+        }
     }
 
-    /// The quietest of those heard who may lose their place: which of `heard`, and its loudness.
-    fn quietest(&self, now: Instant) -> Option<(usize, f32)> {
-        let has_had_its_time = |voice: &Voice| {
-            voice
-                .heard_since
-                .is_some_and(|since| now.saturating_duration_since(since) >= HOLD)
+    /// Who is heard, of all that is claimed. A voice of this worker that is not has no place any more.
+    fn settle(&mut self) {
+        let elsewhere = self.elsewhere.iter().flat_map(|(_, said)| &said.claims);
+        let claims = elsewhere.copied().chain(self.claims()).collect();
+        let held = settle(claims, self.places);
+        for (_, voice) in &mut self.voices {
+            let is_held = held.iter().any(|claim| claim.track == voice.track);
+            if !is_held && voice.place.take().is_some() {
+                self.has_changed = true;
+            }
+        }
+        let key_of = |claim: &Claim| {
+            let mut voices = self.voices.iter();
+            voices.find_map(|(key, voice)| (voice.track == claim.track).then_some(key))
         };
-        let heard = self.heard.iter().enumerate();
+        self.heard = held.iter().map(|claim| (*claim, key_of(claim))).collect();
+    }
+
+    /// The quietest of those heard who may lose their place, and its loudness.
+    fn quietest(&self, now: Instant) -> Option<(TrackId, f32)> {
+        let loudness = |claim: &Claim, key: Option<usize>| match key {
+            Some(key) => self.voices[key].loudness_at(now),
+            None => faded(claim.loudness, claim.at, now),
+        };
+        let heard = self.heard.iter();
         heard
-            .map(|(place, key)| (place, &self.voices[*key]))
-            .filter(|(_, voice)| has_had_its_time(voice))
-            .map(|(place, voice)| (place, voice.loudness_at(now)))
+            .filter(|(claim, _)| now.saturating_duration_since(claim.since) >= HOLD)
+            .map(|(claim, key)| (claim.track, loudness(claim, *key)))
             .min_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// Whether somebody else without a place is louder still: the place is theirs, with their next packet.
     fn is_outdone(&self, now: Instant, loudness: f32) -> bool {
-        self.voices.iter().any(|(_, voice)| {
-            voice.heard_since.is_none() && voice.is_recent(now) && voice.loudness_at(now) > loudness
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rtp::seeded::Seeded;
-
-    const PACKET: Duration = Duration::from_millis(20);
-    const QUIET: u8 = 80;
-    const SPEECH: u8 = 28;
-
-    /// A room that counts what happens in it.
-    struct Room {
-        loudest: Loudest,
-        keys: Vec<usize>,
-        now: Instant,
-        changes: usize,
-    }
-
-    impl Room {
-        fn new(places: usize, tracks: usize) -> Self {
-            let mut loudest = Loudest::new(places);
-            let keys = (0..tracks).map(|_| loudest.add()).collect();
-            Self {
-                loudest,
-                keys,
-                now: crate::test_time::start(),
-                changes: 0,
-            }
-        }
-
-        /// One packet of each, spread over its 20 ms. Gives who is heard.
-        fn round(&mut self, levels: &[u8]) -> Vec<usize> {
-            let step = PACKET / levels.len() as u32;
-            for (track, level) in levels.iter().enumerate() {
-                let key = self.keys[track];
-                let hearing = self.loudest.on_packet(self.now, key, Some(*level));
-                self.changes += usize::from(hearing == Hearing::Begins);
-                assert_eq!(hearing != Hearing::Unheard, self.loudest.is_heard(key));
-                assert!(self.loudest.heard.len() <= self.loudest.places);
-                self.now += step;
-            }
-            self.heard()
-        }
-
-        fn rounds(&mut self, count: usize, levels: &[u8]) -> Vec<usize> {
-            (0..count).for_each(|_| drop(self.round(levels)));
-            self.heard()
-        }
-
-        fn heard(&self) -> Vec<usize> {
-            let is_heard = |track: &usize| self.loudest.is_heard(self.keys[*track]);
-            (0..self.keys.len()).filter(is_heard).collect()
-        }
-    }
-
-    #[test]
-    fn in_a_room_with_places_for_all_every_packet_is_heard() {
-        let mut room = Room::new(4, 4);
-        for _ in 0..100 {
-            assert_eq!(room.round(&[127, QUIET, SPEECH, 0]), [0, 1, 2, 3]);
-        }
-        assert_eq!(room.changes, 4);
-    }
-
-    #[test]
-    fn a_voice_has_the_place_of_a_silent_one_within_three_packets() {
-        let mut room = Room::new(2, 3);
-        assert_eq!(room.rounds(100, &[QUIET, QUIET, QUIET]), [0, 1]);
-        let mut packets = 1;
-        while !room.round(&[QUIET, QUIET, SPEECH]).contains(&2) {
-            packets += 1;
-        }
-        assert!(packets <= 3, "{packets}");
-    }
-
-    #[test]
-    fn a_hum_and_a_single_click_change_nothing() {
-        let mut room = Room::new(1, 2);
-        room.rounds(100, &[QUIET, QUIET]);
-        assert_eq!(room.round(&[QUIET, 25]), [0]);
-        assert_eq!(room.rounds(100, &[QUIET, 55]), [0]);
-        assert_eq!(room.changes, 1);
-    }
-
-    #[test]
-    fn two_who_speak_at_once_do_not_take_turns() {
-        let mut room = Room::new(1, 2);
-        room.rounds(100, &[SPEECH, QUIET]);
-        let mut random = Seeded::new(3);
-        for _ in 0..1_000 {
-            // Syllables and the gaps between them, of both.
-            let mut level = || if random.chance(70) { SPEECH } else { 60 };
-            let (one, other) = (level(), level());
-            room.round(&[one, other]);
-        }
-        assert_eq!(room.heard(), [0]);
-        assert_eq!(room.changes, 1);
-    }
-
-    #[test]
-    fn a_pause_of_a_second_gives_the_place_to_the_other_and_a_short_one_does_not() {
-        let mut room = Room::new(1, 2);
-        room.rounds(100, &[SPEECH, QUIET]);
-        assert_eq!(room.rounds(20, &[90, SPEECH]), [0]);
-        room.rounds(20, &[SPEECH, SPEECH]);
-        assert_eq!(room.rounds(50, &[90, SPEECH]), [1]);
-    }
-
-    #[test]
-    fn who_stops_sending_or_is_muted_or_gone_leaves_its_place() {
-        let mut room = Room::new(1, 3);
-        room.rounds(100, &[SPEECH, QUIET, QUIET]);
-        room.now += Duration::from_secs(5);
-        let keys = room.keys.clone();
-        for _ in 0..3 {
-            room.loudest.on_packet(room.now, keys[1], Some(SPEECH));
-            room.now += PACKET;
-        }
-        assert_eq!(room.heard(), [1], "nothing came of the first");
-        room.loudest.mute(keys[1]);
-        assert!(room.heard().is_empty());
-        assert_eq!(
-            room.loudest.on_packet(room.now, keys[2], Some(127)),
-            Hearing::Begins
-        );
-        room.loudest.remove(keys[2]);
-        let begins = room.loudest.on_packet(room.now, keys[0], Some(127));
-        assert_eq!(begins, Hearing::Begins);
-        let gone = room.loudest.on_packet(room.now, keys[2], Some(0));
-        assert_eq!(gone, Hearing::Unheard);
-    }
-
-    #[test]
-    fn a_sound_that_does_not_say_how_loud_it_is_counts_as_speech() {
-        let mut room = Room::new(1, 2);
-        room.rounds(100, &[QUIET, QUIET]);
-        let keys = room.keys.clone();
-        for _ in 0..10 {
-            room.loudest.on_packet(room.now, keys[1], None);
-            room.now += PACKET;
-        }
-        assert_eq!(room.heard(), [1]);
-    }
-
-    /// Rooms of chance: whoever is the loudest by far is heard within 1.2 s, in all the noise; no more are heard
-    /// than there are places; and a place changes hands once a second at most.
-    #[test]
-    fn in_any_room_the_loudest_is_heard_soon_and_nobody_flaps() {
-        for seed in 0..60 {
-            let mut random = Seeded::new(seed);
-            let places = 1 + random.below(4) as usize;
-            let tracks = places + 1 + random.below(12) as usize;
-            let mut room = Room::new(places, tracks);
-            let mut levels = vec![QUIET; tracks];
-            for _ in 0..20 {
-                for level in &mut levels {
-                    *level = 40 + random.below(80) as u8;
-                }
-                let rounds = random.below(60) as usize;
-                for _ in 0..rounds {
-                    let jittered = levels.iter().map(|level| level + random.below(8) as u8);
-                    let jittered: Vec<u8> = jittered.collect();
-                    room.round(&jittered);
-                }
-                let loudest = random.below(tracks as u64) as usize;
-                levels[loudest] = 20;
-                let mut waited = PACKET;
-                while !room.round(&levels).contains(&loudest) {
-                    waited += PACKET;
-                    assert!(waited <= HOLD + PACKET * 10, "seed {seed}: {waited:?}");
-                }
-            }
-            let passed = room.now - crate::test_time::start();
-            let most = places * (1 + passed.as_secs() as usize);
-            assert!(
-                room.changes <= most + places,
-                "seed {seed}: {}",
-                room.changes
-            );
-        }
+        let is_here = self
+            .voices
+            .iter()
+            .any(|(_, voice)| voice.is_waiting(now) && voice.loudness_at(now) > loudness);
+        let waiting = self.elsewhere.iter().filter_map(|(_, said)| said.waiting);
+        let mut recent =
+            waiting.filter(|(_, at)| now.saturating_duration_since(*at) <= RECENTLY_SAID);
+        is_here || recent.any(|(other, at)| faded(other, at, now) > loudness)
     }
 }

@@ -4,6 +4,7 @@ mod activity;
 mod alignment;
 mod bitrate;
 mod cache;
+mod claims;
 mod key_frame;
 mod layer;
 mod loudest;
@@ -18,6 +19,7 @@ mod watched;
 
 pub(crate) use bitrate::{SPATIAL, TEMPORAL};
 pub(crate) use cache::PacketCache;
+pub(crate) use claims::Said;
 pub(crate) use layer::Layer;
 pub(crate) use loudest::{Hearing, Loudest};
 pub(crate) use nack::Arrival;

@@ -86,7 +86,8 @@ pub(crate) struct Track {
     /// Lowest first; empty until an offer has the track's section.
     pub(crate) layers: Vec<Layer>,
     pub(crate) speech: SpeechDetector,
-    /// Its voice in a room of which only the loudest are heard.
+    /// Its voice in a room of which only the loudest are heard, if its publisher is here: of other engines' sounds
+    /// only what is heard comes.
     pub(crate) voice: Option<Voice>,
     /// How often it began to be heard: each time subscribers' numbers go on where they ended.
     pub(crate) stint: u32,

@@ -183,7 +183,6 @@ impl MediaPlane {
             participant: publisher.participant,
             source: published.source,
             muted: published.muted,
-            data_group: publisher.room.bits(),
             from: number(crossing.from),
         };
         let relay = Command::Relay {

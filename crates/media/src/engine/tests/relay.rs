@@ -145,7 +145,6 @@ fn opened(track: TrackId, source: TrackSource) -> Command {
         participant: ParticipantId::from_bits(1),
         source,
         muted: false,
-        data_group: 5,
         from: HERE,
     }
 }

@@ -84,7 +84,6 @@ fn open() -> (Worker, Command) {
         participant: ParticipantId::from_bits(ANN.bits()),
         source: TrackSource::Camera,
         muted: false,
-        data_group: ROOM.bits(),
         from: 0,
     };
     (1, open)
