@@ -36,6 +36,8 @@ pub(crate) enum Item {
         layer: usize,
         clock: SenderClock,
     },
+    /// Whether somebody speaks whose video this is.
+    Speaking { track: TrackId, is_speaking: bool },
     /// Packets of a track were dropped on the way here.
     Lost { track: TrackId },
     /// A message for the data group, ready to be sent.
@@ -242,6 +244,7 @@ impl Item {
             Item::Described(description) => Some(description.track),
             Item::Clock { track, .. }
             | Item::Lost { track }
+            | Item::Speaking { track, .. }
             | Item::Describe { track }
             | Item::LayersWatched { track, .. }
             | Item::KeyFrameWanted { track, .. } => Some(*track),
@@ -262,6 +265,7 @@ impl Item {
             (Item::Described(one), Item::Described(other)) => one.track == other.track,
             (Item::Voices { room: one, .. }, Item::Voices { room: other, .. }) => one == other,
             (Item::Describe { track: one }, Item::Describe { track: other })
+            | (Item::Speaking { track: one, .. }, Item::Speaking { track: other, .. })
             | (Item::LayersWatched { track: one, .. }, Item::LayersWatched { track: other, .. }) => {
                 one == other
             }

@@ -86,6 +86,7 @@ impl Engine {
         }
         if !peer.tracks.is_empty() {
             assign::note_publisher(now, place, &mut self.peers, &mut self.tracks);
+            relay::tell_speaking(self, place);
             assign::tell_publisher(now, place, &self.peers, &mut self.tracks, &mut self.events);
             self.look_after_publisher(now, place);
         }

@@ -142,6 +142,28 @@ pub(super) fn tell_clocks(engine: &mut Engine, now: Instant, place: usize) {
     }
 }
 
+/// Whose videos are those of somebody who speaks: viewers on other engines get them first, as those here do.
+pub(super) fn tell_speaking(engine: &mut Engine, place: usize) {
+    for index in &engine.peers[place].tracks {
+        let track = &mut engine.tracks[*index];
+        let is_speaking = track.is_speaking;
+        if std::mem::replace(&mut track.is_known_to_speak, is_speaking) == is_speaking {
+            continue;
+        }
+        if track.kind == TrackKind::Video {
+            let relays = track.relays.iter();
+            relays.for_each(|to| engine.links.push(*to, speaking_item(track)));
+        }
+    }
+}
+
+fn speaking_item(track: &Track) -> Item {
+    Item::Speaking {
+        track: track.id,
+        is_speaking: track.is_known_to_speak,
+    }
+}
+
 fn clocks(track: &Track) -> impl Iterator<Item = (usize, SenderClock)> {
     let layers = track.layers.iter().enumerate();
     layers.filter_map(|(index, layer)| Some((index, layer.sender_clock()?)))
@@ -168,6 +190,9 @@ fn introduce(engine: &mut Engine, now: Instant, index: usize, to: u8) {
         return;
     };
     links.push(to, Item::Described(Box::new(description)));
+    if track.is_known_to_speak {
+        links.push(to, speaking_item(track));
+    }
     for clock in clocks(track) {
         links.push(to, clock_item(track.id, clock));
     }
@@ -218,6 +243,10 @@ fn handle(engine: &mut Engine, now: Instant, batch: &Batch, item: &Item) -> Opti
             let index = relayed(engine, batch.from, *track)?;
             let layer = engine.tracks[index].layers.get_mut(*layer)?;
             layer.on_sender_report(*clock);
+        }
+        Item::Speaking { track, is_speaking } => {
+            let index = relayed(engine, batch.from, *track)?;
+            engine.tracks[index].is_speaking = *is_speaking;
         }
         Item::Lost { track } => {
             let index = relayed(engine, batch.from, *track)?;

@@ -78,6 +78,8 @@ pub(crate) struct Track {
     pub(crate) muted: bool,
     /// Whoever publishes it is speaking.
     pub(crate) is_speaking: bool,
+    /// What the other engines know of that.
+    pub(crate) is_known_to_speak: bool,
     /// Which layers were being sent when it was last looked at, a bit each; `None` while there are none.
     pub(crate) activity: Option<u8>,
     /// Which layers its publisher is to send.
@@ -126,6 +128,7 @@ impl Track {
             mid,
             muted,
             is_speaking: false,
+            is_known_to_speak: false,
             activity: None,
             watched: Watched::new(),
             extensions: ExtensionMap::default(),

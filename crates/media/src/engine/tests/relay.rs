@@ -17,13 +17,13 @@ const KEY_FRAME: &[u8] = &[0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 1, 2, 3];
 const DELTA_FRAME: &[u8] = &[0x10, 0x11, 0x02, 0x00, 0x9d, 0x01, 0x2a, 1, 2, 3];
 
 /// Alice on one engine, Bob and Carol on the other, who want Alice's tracks.
-struct Pair {
-    alice: Conversation,
-    others: Conversation,
+pub(super) struct Pair {
+    pub(super) alice: Conversation,
+    pub(super) others: Conversation,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut pair = Self {
             alice: Conversation::on(HERE),
             others: Conversation::on(THERE),
@@ -37,7 +37,7 @@ impl Pair {
     }
 
     /// Both of Alice's tracks cross, and Bob and Carol have subscribed and sections for them.
-    fn crossing() -> Self {
+    pub(super) fn crossing() -> Self {
         let mut pair = Self::new();
         pair.alice.offer(ALICE, PUBLISHING);
         pair.cross();
@@ -49,7 +49,7 @@ impl Pair {
         pair
     }
 
-    fn cross(&mut self) {
+    pub(super) fn cross(&mut self) {
         for (track, source) in [
             (MICROPHONE, TrackSource::Microphone),
             (CAMERA, TrackSource::Camera),
@@ -64,7 +64,7 @@ impl Pair {
     }
 
     /// What each has for the other, until both are silent. Gives how many batches went to the others.
-    fn pass_on(&mut self) -> usize {
+    pub(super) fn pass_on(&mut self) -> usize {
         let mut passed = 0;
         for _ in 0..4 {
             for batch in self.alice.batches(THERE) {
@@ -85,7 +85,7 @@ impl Pair {
     }
 
     /// Alice's camera sends.
-    fn camera(&mut self, number: u16, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn camera(&mut self, number: u16, payload: &[u8]) -> Vec<u8> {
         self.alice.media(VP8, CAMERA_SSRC, number, payload)
     }
 

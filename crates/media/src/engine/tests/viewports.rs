@@ -94,6 +94,19 @@ fn a_publisher_is_asked_for_as_much_as_somebody_shows() {
 }
 
 #[test]
+fn a_publisher_hears_of_a_wish_with_the_next_tick() {
+    let mut talk = simulcast();
+    show(&mut talk, 160, 90, true);
+    assert_eq!(wanted(&mut talk, 3), [1]);
+    for (width, layers) in [(600, 2), (2_000, 3)] {
+        show(&mut talk, width, width / 16 * 9, true);
+        talk.pass(TICK);
+        let told = talk.events().into_iter().filter_map(wanted_layers);
+        assert_eq!(told.collect::<Vec<_>>(), [layers]);
+    }
+}
+
+#[test]
 fn a_publisher_is_asked_for_a_picture_as_soon_as_somebody_may_want_it() {
     let mut talk = simulcast();
     show(&mut talk, 0, 0, true);
