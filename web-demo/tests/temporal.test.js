@@ -216,8 +216,9 @@ test("video/VP9 L3T3_KEY: of several sizes in one stream there is the one that f
   const show = (pixels) =>
     tile(bob, "Ada").evaluate((element, pixels) => (element.style.cssText = `width: ${pixels}px; height: ${(pixels * 9) / 16}px; flex: none`), pixels);
   await show(1_200);
-  const wide = await until("a larger size of several comes", async () => ({ width: await width(), ...(await forwarded(room)) }), (now) =>
-    now.layers.length > 1 && now.layer === now.layers.length - 1 && now.width >= 640);
+  // Shown, and not only sent: the key frame that it began with is behind us.
+  const wide = await until("the largest size of several is shown", async () => ({ width: await width(), ...(await forwarded(room)) }), (now) =>
+    now.layers.length > 1 && now.layer === now.layers.length - 1 && now.width === now.layers.at(-1).width);
   t.diagnostic(`${wide.layers.map((/** @type {any} */ layer) => `${layer.width}: ${Math.round(layer.bitrate_bps / 1_000)} kbit/s`)}`);
   const first = await decoder(bob, "Ada");
   await show(200);
