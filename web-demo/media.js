@@ -16,8 +16,8 @@ const RESTART_LIMIT_MS = 10_000;
 const LONGEST_WAIT_MS = 8_000;
 
 /**
- * Events: `answered` when the server has answered an offer; `received` and `removed` for the tracks of others; `state`; `failed` when a connection could not be made
- * at all; `data` from others.
+ * Events: `answered` when the server has answered an offer; `received` and `removed` for the tracks of others; `state`;
+ * `failed` when a connection could not be made at all; `data` from others.
  * @extends {Emitter<{
  *   answered: void, received: { trackId: string, track: MediaStreamTrack }, removed: { trackId: string },
  *   state: "connecting" | "connected" | "interrupted",
