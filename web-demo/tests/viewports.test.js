@@ -118,6 +118,32 @@ test("a tile gets the layer that fills it, and the camera sends none that is lar
   await bob.context().close();
 });
 
+/** Notes what the page tells of its tiles. */
+const TOLD = `{
+  window.told = [];
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (text) {
+    const message = JSON.parse(text);
+    if (message.type === "set_viewport") window.told.push(...message.tracks.map((track) => track.visible));
+    return send.call(this, text);
+  };
+}`;
+
+test("a tile that is not arranged yet is not taken for hidden", async () => {
+  const room = "not-arranged";
+  const ann = await person("Ann", room);
+  const ben = await openPage(browser, server, { name: "Ben", room, role: "viewer", scripts: [TOLD] });
+  await status(ben, "connected");
+  /** @returns {Promise<boolean[]>} */
+  const told = () => ben.evaluate(() => /** @type {any} */ (window).told);
+  const { length } = await until("the tile is told of", told, (now) => now.at(-1) === true);
+  // As it is on a slow machine from the moment when it is there to the moment when it is arranged.
+  await ben.locator("#tiles").evaluate((tiles) => tiles.removeAttribute("style"));
+  const later = await until("it is told of again", told, (now) => now.length > length);
+  assert.ok(!later.includes(false), JSON.stringify(later));
+  await Promise.all([ann, ben].map((page) => page.context().close()));
+});
+
 test("what cannot be seen is not sent, and not encoded if nobody else sees it", async (t) => {
   const ann = await person("Ann", "seen");
   const bob = await person("Bob", "seen");
