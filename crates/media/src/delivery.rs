@@ -140,7 +140,7 @@ fn replayed(now: Instant, track: &Track, selector: &LayerSelector) -> Option<usi
     let is_kept = |index: &usize| {
         let layer = track.layers.get(*index);
         let is_sent = |layer: &Layer| track.layers.len() == 1 || layer.is_active(now);
-        layer.is_some_and(|layer| is_sent(layer) && layer.replay(now).is_some())
+        layer.is_some_and(|layer| is_sent(layer) && layer.is_to_be_shown(now))
     };
     (lowest..=wanted).rev().find(is_kept)
 }

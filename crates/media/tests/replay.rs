@@ -231,6 +231,38 @@ fn a_newcomer_who_proves_its_keys_is_shown_the_picture_at_once() {
     assert_eq!(room.flush().len(), 1);
 }
 
+/// A key frame and what followed in more than a second, which is still kept.
+fn many_pictures(room: &mut Room) {
+    room.picture(0, true);
+    for _ in 0..40 {
+        room.pass(PICTURE);
+        room.picture(0, false);
+    }
+}
+
+#[test]
+fn a_newcomer_is_shown_the_key_frame_that_was_asked_for_rather_than_many_pictures() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    many_pictures(&mut room);
+    room.join();
+    room.pass(Duration::from_millis(20));
+    assert_eq!(room.key_frame_requests, 1, "while it connects");
+    room.say_a_word();
+    assert!(room.pass(Duration::from_millis(100)).is_empty());
+    room.picture(0, true);
+    assert_eq!(room.flush().len(), 1);
+}
+
+#[test]
+fn a_newcomer_is_shown_many_pictures_where_no_key_frame_comes() {
+    let mut room = Room::new(Section::SendVideo(LAYERS[0]));
+    many_pictures(&mut room);
+    room.join();
+    room.say_a_word();
+    assert!(room.pass(Duration::from_millis(20)).is_empty());
+    assert_eq!(room.pass(SHOWN).len(), 41);
+}
+
 #[test]
 fn a_newcomer_who_says_nothing_is_shown_the_picture_a_moment_later() {
     let mut room = Room::new(Section::SendVideo(LAYERS[0]));

@@ -153,6 +153,13 @@ impl Layer {
         self.picture.replay(now, self.cache.size())
     }
 
+    /// Whether the present picture is to be shown now. Where a key frame is on its way, that is there sooner than many
+    /// pictures are sent and decoded.
+    pub(crate) fn is_to_be_shown(&self, now: Instant) -> bool {
+        let is_better_coming = self.picture.is_many() && self.key_frames.is_coming(now);
+        !is_better_coming && self.replay(now).is_some()
+    }
+
     /// The last moments of a sound before this packet, back to the number `after`, which is no part of them: what a
     /// listener should have heard of a voice that is noticed only now.
     pub(crate) fn last_moments(

@@ -75,6 +75,12 @@ impl PresentPicture {
         self.within(now, cached, 2).is_some()
     }
 
+    /// Whether it takes a client as long to decode as a publisher to answer.
+    pub(crate) fn is_many(&self) -> bool {
+        self.key_frame
+            .is_some_and(|key_frame| key_frame.pictures > PICTURES / 2)
+    }
+
     /// Packets were lost for good: what is kept is no picture, until the next key frame.
     pub(crate) fn forget(&mut self) {
         self.key_frame = None;
