@@ -27,12 +27,22 @@ const LARGE_STEP: u8 = 30;
 const LEAST_STEP: u8 = 5;
 /// Of a worker's time, what may be taken when something is given back. Frames come unevenly, and key frames in bursts.
 const FULL: f32 = 0.80;
-/// How long is looked at before something is given back.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// The same after that was too early, and doubled each time it is so again: unless less than half as much of the time
-/// is taken as it was before, so that what was too much has ended.
-const LONGER_PATIENCE: Duration = Duration::from_secs(15);
-const MOST_PATIENCE: Duration = Duration::from_secs(60);
+/// How long is looked at before something is given back, without anything late in between.
+const CALM: Duration = Duration::from_millis(400);
+/// After that was too early nothing is given back for so long, and twice as long each time it is so again: unless less
+/// than half as much of the time is taken as it was before, so that what was too much has ended.
+const PATIENCE: Patience = Patience {
+    first: Duration::from_secs(15),
+    most: Duration::from_secs(60),
+    ended_below: 0.5,
+};
+/// The same after a trial that was too much. Where nearly all is video most of them are, and each shows somebody a
+/// picture that goes again.
+const PATIENCE_WITH_TRIALS: Patience = Patience {
+    first: Duration::from_secs(30),
+    most: Duration::from_secs(120),
+    ended_below: 0.75,
+};
 /// Who is late within this time has been given too much; later, it has another cause.
 const TOO_EARLY: Duration = Duration::from_secs(3);
 
@@ -56,11 +66,10 @@ pub(crate) struct Load {
     /// How long it has been late, counted threefold where it was very late.
     late_for: Duration,
     calm: Option<Calm>,
-    patience: Duration,
+    pause: Pause,
+    pause_of_trials: Pause,
     /// What was given back last.
     given_back: Option<GivenBack>,
-    /// The share of the time that was taken when something was given back too early.
-    misleading_share: f32,
     /// More was left out in the window before: it takes a frame until that is seen.
     has_just_shed: bool,
     shed_percent: u8,
@@ -72,6 +81,51 @@ struct GivenBack {
     percent: u8,
     /// Of the time, before that.
     share: f32,
+    /// There was room, but by the usual reckoning not for so much.
+    is_trial: bool,
+}
+
+/// How long nothing is given back after that was too early.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    first: Duration,
+    most: Duration,
+    /// Of the share of the time that was taken before the mistake: less than this part of it ends the wait.
+    ended_below: f32,
+}
+
+/// The wait after a mistake. It is not made longer by what is late meanwhile.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    patience: Patience,
+    length: Duration,
+    until: Option<Instant>,
+    /// The share of the time that was taken when something was given back too early.
+    misleading_share: f32,
+}
+
+impl Pause {
+    fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            length: Duration::ZERO,
+            until: None,
+            misleading_share: 0.0,
+        }
+    }
+
+    fn on_mistake(&mut self, now: Instant, share: f32) {
+        let Patience { first, most, .. } = self.patience;
+        self.length = (self.length * 2).clamp(first, most);
+        self.until = Some(now + self.length);
+        self.misleading_share = share;
+    }
+
+    /// Whether it is over, where this share of the time is taken.
+    fn is_over(&self, now: Instant, share: f32) -> bool {
+        let has_ended = share < self.misleading_share * self.patience.ended_below;
+        has_ended || self.until.is_none_or(|until| until <= now)
+    }
 }
 
 /// What is looked at together.
@@ -137,9 +191,9 @@ impl Load {
             last_waited: Duration::ZERO,
             late_for: Duration::ZERO,
             calm: None,
-            patience: PATIENCE,
+            pause: Pause::new(PATIENCE),
+            pause_of_trials: Pause::new(PATIENCE_WITH_TRIALS),
             given_back: None,
-            misleading_share: 0.0,
             has_just_shed: false,
             shed_percent: 0,
         }
@@ -196,11 +250,8 @@ impl Load {
             return;
         }
         let more = match self.given_back.take() {
-            // That was too much: wait longer before the next time.
             Some(last) => {
-                let longer = (self.patience * 2).max(LONGER_PATIENCE);
-                self.patience = longer.min(MOST_PATIENCE);
-                self.misleading_share = last.share;
+                self.on_mistake(now, last);
                 last.percent
             }
             None => {
@@ -228,11 +279,26 @@ impl Load {
         calm.idle += idle;
         let passed = now.saturating_duration_since(calm.since);
         let share = calm.share(now, wanted);
-        let has_ended = share < self.misleading_share / 2.0;
-        if passed < PATIENCE || (passed < self.patience && !has_ended) {
+        if passed < CALM {
             return;
         }
-        let percent = step(self.shed_percent, share);
+        if share > FULL
+            && let Some(last) = self.given_back.take_if(|last| last.is_trial)
+        {
+            self.calm = None;
+            self.on_mistake(now, last);
+            self.shed_percent = self.shed_percent.saturating_add(last.percent).min(100);
+            return;
+        }
+        if !self.pause.is_over(now, share) {
+            return;
+        }
+        let (percent, is_trial) = match step(self.shed_percent, share) {
+            0 if self.pause_of_trials.is_over(now, share) => {
+                (trial(self.shed_percent, share), true)
+            }
+            percent => (percent, false),
+        };
         if percent == 0 {
             self.calm = Some(began);
             return;
@@ -242,15 +308,32 @@ impl Load {
             at: now,
             percent,
             share,
+            is_trial,
         });
         self.shed_percent -= percent;
+    }
+
+    /// What was given back last was too much: wait longer before the next time.
+    fn on_mistake(&mut self, now: Instant, last: GivenBack) {
+        let pause = match last.is_trial {
+            true => &mut self.pause_of_trials,
+            false => &mut self.pause,
+        };
+        pause.on_mistake(now, last.share);
     }
 
     /// What was given back some time ago has turned out well.
     fn mind_proof(&mut self, now: Instant) {
         let is_proven = |last: &GivenBack| now.saturating_duration_since(last.at) >= TOO_EARLY;
-        if self.given_back.take_if(|last| is_proven(last)).is_some() {
-            self.patience = PATIENCE;
+        let Some(last) = self.given_back.take_if(|last| is_proven(last)) else {
+            return;
+        };
+        let is_all = self.shed_percent == 0;
+        if last.is_trial || is_all {
+            self.pause_of_trials = Pause::new(PATIENCE_WITH_TRIALS);
+        }
+        if !last.is_trial || is_all {
+            self.pause = Pause::new(PATIENCE);
         }
     }
 }
@@ -266,6 +349,15 @@ fn step(left_out: u8, share: f32) -> u8 {
     let step = (possible.min(sent.max(STEP.into())) as u8).min(left_out);
     match step >= LEAST_STEP.min(left_out) {
         true => step,
+        false => 0,
+    }
+}
+
+/// How much may be given back where `step` sees no room for anything, but there is some. It counts all that is done as
+/// video; where much of it is sound, that is no measure, and only a trial tells.
+fn trial(left_out: u8, share: f32) -> u8 {
+    match share < FULL {
+        true => LEAST_STEP.min(left_out),
         false => 0,
     }
 }

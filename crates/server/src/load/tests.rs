@@ -12,6 +12,11 @@ struct Worker {
     /// When the frame comes that is to be served next.
     next: Instant,
     demand: f32,
+    /// The part of that which is sound, and what has to be done in any case.
+    sound: f32,
+    /// A little else delays it for a moment, so often.
+    hiccups: Option<Duration>,
+    next_hiccup: Instant,
     /// What other work leaves of its core. Hidden, it delays nothing as long as it leaves enough.
     capacity: f32,
     is_hidden: bool,
@@ -29,6 +34,9 @@ impl Worker {
             now,
             next: now,
             demand,
+            sound: 0.07,
+            hiccups: None,
+            next_hiccup: now,
             capacity: 1.0,
             is_hidden: false,
             wanted: Duration::ZERO,
@@ -44,10 +52,11 @@ impl Worker {
         while self.now < end {
             let idle = self.next.saturating_duration_since(self.now);
             self.now += idle;
+            self.hiccup();
             let waited = self.now.saturating_duration_since(self.next);
             self.longest_wait = self.longest_wait.max(waited);
-            // A part of it is sound, and what has to be done in any case.
-            let left = 1.0 - 0.93 * f32::from(self.load.shed_percent()) / 100.0;
+            let video = 1.0 - self.sound;
+            let left = 1.0 - video * f32::from(self.load.shed_percent()) / 100.0;
             let demand = self.demand * left;
             let capacity = match self.is_hidden && demand < self.capacity {
                 true => 1.0,
@@ -71,6 +80,17 @@ impl Worker {
         }
         changes
     }
+
+    /// Longer than calm allows for, and too short for an overload.
+    fn hiccup(&mut self) {
+        let Some(interval) = self.hiccups else {
+            return;
+        };
+        if self.next_hiccup <= self.now {
+            self.next_hiccup = self.now + interval;
+            self.now += 2 * LATE + Duration::from_millis(5);
+        }
+    }
 }
 
 #[test]
@@ -93,7 +113,8 @@ fn too_much_work_is_less_within_a_second_or_two_and_comes_to_rest() {
         worker.run(10);
         worker.longest_wait = Duration::ZERO;
         let changes = worker.run(600);
-        assert!(changes.len() < 10, "{demand}: {changes:?}");
+        // A trial in two minutes, and what was tried is taken back.
+        assert!(changes.len() <= 12, "{demand}: {changes:?}");
         assert!(worker.longest_wait < Duration::from_millis(500));
         assert!(worker.load.shed_percent() > 0);
     }
@@ -116,27 +137,34 @@ fn early(changes: &[u8]) -> usize {
     changes.windows(3).filter(is_early).count()
 }
 
-const OTHER_WORK: [(f32, f32); 6] = [
-    (0.35, 0.2),
-    (0.35, 0.1),
-    (0.5, 0.2),
-    (0.7, 0.5),
-    (0.7, 0.05),
-    (0.75, 0.6),
+/// What there is to do, the part of it which is sound, and what other work leaves of the core.
+const OTHER_WORK: [(f32, f32, f32); 9] = [
+    (0.35, 0.07, 0.2),
+    (0.35, 0.07, 0.1),
+    (0.5, 0.07, 0.2),
+    (0.7, 0.07, 0.5),
+    (0.7, 0.07, 0.05),
+    (0.75, 0.07, 0.6),
+    (0.6, 0.5, 0.2),
+    (0.75, 0.6, 0.4),
+    (0.75, 0.6, 0.5),
 ];
 
 #[test]
-fn twenty_seconds_of_other_work_are_made_up_for_in_less_than_five() {
-    for (demand, capacity) in OTHER_WORK {
+fn twenty_seconds_of_other_work_are_soon_made_up_for() {
+    for (demand, sound, capacity) in OTHER_WORK {
         for tells_wanted in [true, false] {
             let mut worker = Worker::new(demand);
+            worker.sound = sound;
             worker.tells_wanted = tells_wanted;
             assert!(worker.run(10).is_empty());
             worker.capacity = capacity;
             let during = worker.run(20);
             worker.capacity = 1.0;
-            let after = worker.run(5);
-            let text = format!("{demand} of {capacity}: {during:?}, then {after:?}");
+            // All is taken to be video: the more of it is not, the smaller are the steps.
+            let after = worker.run(if sound < 0.5 { 5 } else { 15 });
+            let text =
+                format!("{demand}, {sound} of it sound, of {capacity}: {during:?}, then {after:?}");
             assert!(early(&during) <= 1, "{text}");
             assert_eq!(after.last(), Some(&0), "{text}");
             assert!(after.is_sorted_by(|one, next| one > next), "{text}");
@@ -146,17 +174,33 @@ fn twenty_seconds_of_other_work_are_made_up_for_in_less_than_five() {
 
 #[test]
 fn other_work_that_shows_only_when_there_is_too_little_left_is_not_tried_often() {
-    for (demand, capacity) in OTHER_WORK {
+    for (demand, sound, capacity) in OTHER_WORK {
         let mut worker = Worker::new(demand);
+        worker.sound = sound;
         worker.is_hidden = true;
         worker.capacity = capacity;
         let during = worker.run(300);
         worker.capacity = 1.0;
         let after = worker.run(80);
-        let text = format!("{demand} of {capacity}: {during:?}, then {after:?}");
+        let text =
+            format!("{demand}, {sound} of it sound, of {capacity}: {during:?}, then {after:?}");
         assert!(early(&during) <= 8, "{text}");
         assert_eq!(after.last(), Some(&0), "{text}");
     }
+}
+
+#[test]
+fn what_delays_a_worker_for_a_moment_does_not_make_a_mistake_last_longer() {
+    let mut worker = Worker::new(0.5);
+    worker.is_hidden = true;
+    worker.capacity = 0.2;
+    let during = worker.run(60);
+    assert!(early(&during) > 0, "{during:?}");
+    worker.capacity = 1.0;
+    // More often than the shortest wait after a mistake.
+    worker.hiccups = Some(Duration::from_secs(14));
+    let after = worker.run(80);
+    assert_eq!(after.last(), Some(&0), "{after:?}");
 }
 
 /// Turns of 10 ms without sleep, and what their first datagrams had waited for.
