@@ -92,13 +92,13 @@ impl Runs {
         self.forget_oldest();
     }
 
-    /// Where a packet of the present stint goes: with the offsets in force at its number, however late it is.
-    /// `None` if it is from before the stint, skipped, or of a run no longer remembered.
     /// See `Peer::fetch`.
     pub(super) fn fetch(&self) -> u64 {
         self.runs.back().map_or(0, |run| run.end_source)
     }
 
+    /// Where a packet of the present stint goes: with the offsets in force at its number, however late it is.
+    /// `None` if it is from before the stint, skipped, or of a run no longer remembered.
     pub(super) fn place(&self, sequence: u64) -> Option<Place> {
         let run = &self.runs[self.index(sequence)?];
         Some(Place {
