@@ -51,6 +51,7 @@ mod tests {
     fn a_thread_that_works_wants_more() {
         let schedule = Schedule::of_this_thread();
         let Some(before) = schedule.wanted() else {
+            eprintln!("skipped: this kernel says nothing of a thread's schedule");
             return;
         };
         let more = (0..100_000).any(|round| {
