@@ -40,21 +40,3 @@ fn who_speaks_already_when_a_relay_begins_is_known_to() {
     pair.pass_on();
     assert_eq!(is_speaking(&pair), [true, true]);
 }
-
-#[test]
-fn what_a_layer_takes_is_measured_on_every_engine() {
-    let mut pair = Pair::crossing();
-    for number in 0..100 {
-        for talk in [&mut pair.alice, &mut pair.others] {
-            talk.now += Duration::from_millis(30);
-        }
-        pair.camera(number, &[0x10; 1_000]);
-        pair.pass_on();
-    }
-    let [here, there] = [&pair.alice.engine, &pair.others.engine].map(|engine| {
-        let track = &engine.tracks[engine.track_places[&CAMERA]];
-        track.layers[0].bitrate.bits_per_second()
-    });
-    assert!(here > Some(250_000), "{here:?}");
-    assert_eq!(there, here);
-}
