@@ -33,8 +33,12 @@ mod pace;
 mod relay;
 mod shedding;
 
-/// How often peers are looked after: the pace of NACKs and of a handshake's repetitions.
+/// About how often peers are looked after: the pace of NACKs and of a handshake's repetitions.
 const TICK: Duration = Duration::from_millis(20);
+/// So much sooner in a turn that something else has begun, and so much later where nothing has: to wake a thread costs
+/// more than most of what a tick does, and packets of sound come every 20 ms.
+const EARLIER: Duration = Duration::from_millis(2);
+const LATER: Duration = Duration::from_millis(5);
 /// Ticks in a second: each peer's reports go out on one of them, so that not all go out at once.
 const TICKS: usize = 50;
 /// A peer that needs nothing now is looked after on each so-many-th tick, and others on the others: of a large
@@ -87,7 +91,7 @@ pub struct Engine {
     /// Peers that something waits for, or that are being probed.
     paced: Vec<usize>,
     next_pace: Option<Instant>,
-    next_tick: Instant,
+    last_tick: Instant,
     ticks: usize,
     /// Of which peers, by their places, nothing is due but at their turn. Beside the peers and not in them: a tick
     /// need not fetch what is known of each of hundreds.
@@ -124,7 +128,7 @@ impl Engine {
             statistics: Statistics::default(),
             paced: Vec::new(),
             next_pace: None,
-            next_tick: now + TICK,
+            last_tick: now,
             ticks: 0,
             resting: Vec::new(),
             scratch: Vec::new(),

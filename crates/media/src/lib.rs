@@ -2,9 +2,10 @@
 //! socket, or knows a room, a name or a permission: only peers, tracks and subscriptions.
 //!
 //! Rule of use, for each turn of the thread that owns an engine: give it every datagram and command with
-//! the one `now` of the turn, call [`Engine::handle_timeout`] if [`Engine::poll_timeout`] is due, at the end of
-//! the turn send what [`Engine::flush`] hands out, and drain [`Engine::poll_event`]. After each datagram,
-//! [`Engine::wants_flush`] says whether that should not wait for the end of the turn.
+//! the one `now` of the turn, send what [`Engine::flush`] hands out, call [`Engine::handle_timeout`] if it
+//! [is due](Engine::is_timeout_due), send what comes of that, and drain [`Engine::poll_event`]. After each datagram,
+//! [`Engine::wants_flush`] says whether sending should not wait for the rest. [`Engine::poll_timeout`] says how long
+//! the thread may sleep.
 
 // The clients of `tests/client` speak to this crate from outside.
 #[cfg(test)]

@@ -308,10 +308,12 @@ impl Turns {
                 break;
             }
         }
-        if engine.poll_timeout().is_some_and(|due| due <= now) {
-            engine.handle_timeout(now);
-        }
         flush(now, engine, senders, &mut udp.sender());
+        // What is due by the clock does not delay what has come, and sees what became of it.
+        if engine.is_timeout_due(now) {
+            engine.handle_timeout(now);
+            flush(now, engine, senders, &mut udp.sender());
+        }
         while let Some(event) = engine.poll_event() {
             // The node is gone only when the process ends.
             let _ = self.events.send(event);

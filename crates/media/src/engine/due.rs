@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::ending::overdue;
-use super::{Engine, TICK, TICKS, TICKS_OF_REST, audible, relay};
+use super::{EARLIER, Engine, LATER, TICK, TICKS, TICKS_OF_REST, audible, relay};
 use crate::allocation::assign;
 use crate::delivery::Desk;
 use crate::inbound::track::Publisher;
@@ -12,14 +12,14 @@ use crate::upkeep;
 impl Engine {
     /// Do what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.next_pace.is_some_and(|due| due <= now) {
+        if self.is_pace_due(now) {
             self.pace(now);
         }
-        if now < self.next_tick {
+        if !self.is_tick_due(now) {
             return;
         }
         // After a long turn one tick makes up for all that were missed.
-        self.next_tick = now + TICK;
+        self.last_tick = now;
         self.ticks = self.ticks.wrapping_add(1);
         self.resting.resize(self.peers.capacity(), false);
         for place in 0..self.peers.capacity() {
@@ -142,9 +142,23 @@ impl Engine {
         }
     }
 
-    /// When `handle_timeout` is next due.
+    /// When `handle_timeout` is to be called at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let tick = (!self.peers.is_empty()).then_some(self.next_tick)?;
+        let tick = (!self.peers.is_empty()).then_some(self.last_tick + TICK + LATER)?;
         Some(self.next_pace.map_or(tick, |pace| pace.min(tick)))
+    }
+
+    /// Whether `handle_timeout` would do something: some milliseconds before it must, so that a thread that is awake
+    /// need not wake again for it.
+    pub fn is_timeout_due(&self, now: Instant) -> bool {
+        !self.peers.is_empty() && (self.is_pace_due(now) || self.is_tick_due(now))
+    }
+
+    fn is_pace_due(&self, now: Instant) -> bool {
+        self.next_pace.is_some_and(|due| due <= now)
+    }
+
+    fn is_tick_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_tick) >= TICK - EARLIER
     }
 }

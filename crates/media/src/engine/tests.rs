@@ -414,6 +414,19 @@ fn a_peer_that_does_not_connect_in_time_is_ended_and_leaves_nothing() {
     assert_eq!(talk.engine.poll_timeout(), None);
 }
 
+#[test]
+fn what_is_nearly_due_is_done_in_a_turn_that_has_begun_and_else_a_little_later() {
+    let mut talk = Conversation::with_peers();
+    talk.pass(TICK);
+    let ticked = talk.now;
+    assert!(!talk.engine.is_timeout_due(ticked + TICK - EARLIER * 2));
+    assert!(talk.engine.is_timeout_due(ticked + TICK - EARLIER));
+    assert_eq!(talk.engine.poll_timeout(), Some(ticked + TICK + LATER));
+    let ticks = talk.engine.ticks;
+    talk.pass(TICK - EARLIER);
+    assert_eq!(talk.engine.ticks, ticks + 1);
+}
+
 /// Bob, connected by a path that proved itself. Gives what his STUN requests are made with.
 fn connected_bob(talk: &mut Conversation) -> Credentials {
     let (answer, ..) = talk.offer(BOB, RECEIVING);
