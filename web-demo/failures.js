@@ -204,6 +204,25 @@ const SAME = {
   track_not_found: "gone",
 };
 
+/** The token is refused, and another one may not be. */
+export const TOKEN_CODES = new Set(["token_invalid", "token_expired"]);
+/** Codes after which the same join would be refused again: trying further only annoys. */
+export const FINAL_CODES = new Set([
+  "wrong_room",
+  "room_full",
+  "server_full",
+  "not_permitted",
+  "text_too_long",
+  "text_invalid",
+  "malformed_message",
+  "unknown_type",
+  "banned",
+  "denied",
+  "removed",
+  "room_locked",
+  "room_not_found",
+]);
+
 /**
  * The sentence and the advice for a code; an unknown code is told as such.
  * @param {string} code

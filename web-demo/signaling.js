@@ -4,7 +4,7 @@
 /** @import { ClientMessage, Goodbye, Joined, Resumed, ServerMessage, StateUpdate, Waiting } from "./protocol.d.ts" */
 
 import { Emitter } from "./emitter.js";
-import { PlenumError } from "./failures.js";
+import { FINAL_CODES, PlenumError, TOKEN_CODES } from "./failures.js";
 
 /** The wait before the first attempt to come back; doubled for each further one. */
 const FIRST_WAIT_MS = 250;
@@ -13,24 +13,6 @@ const LONGEST_WAIT_MS = 4_000;
 const OPEN_LIMIT_MS = 10_000;
 /** The server closes a WebSocket that says nothing for 5 s: one that waited nearly as long for its token is not used. */
 const SILENCE_LIMIT_MS = 3_000;
-
-const TOKEN_CODES = new Set(["token_invalid", "token_expired"]);
-/** Codes after which the same join would be refused again: trying further only annoys. */
-const FINAL_CODES = new Set([
-  "wrong_room",
-  "room_full",
-  "server_full",
-  "not_permitted",
-  "text_too_long",
-  "text_invalid",
-  "malformed_message",
-  "unknown_type",
-  "banned",
-  "denied",
-  "removed",
-  "room_locked",
-  "room_not_found",
-]);
 
 /**
  * @typedef {object} SignalingOptions
