@@ -25,6 +25,8 @@ export class Devices extends Emitter {
   /** @type {Record<DeviceKind, string | undefined>} */
   #chosen = { camera: undefined, microphone: undefined };
   #queue = Promise.resolve();
+  /** Nothing was asked for since `stop`. */
+  #isStopped = false;
   #tellList = () => this.emit("list", undefined);
 
   constructor() {
@@ -63,6 +65,7 @@ export class Devices extends Emitter {
    */
   start(wanted) {
     this.#wanted = { ...wanted };
+    this.#isStopped = false;
     return this.#enqueue(async () => {
       if (this.#wanted.camera && this.#wanted.microphone && !this.camera && !this.microphone) {
         const isDone = await this.#acquireBoth();
@@ -81,6 +84,7 @@ export class Devices extends Emitter {
    */
   set(kind, on) {
     this.#wanted[kind] = on;
+    if (on) this.#isStopped = false;
     const track = this.#tracks[kind];
     // Silence must not wait for a prompt that is still open for the other device.
     if (kind === "microphone" && track && track.readyState === "live") this.#enable(track, on);
@@ -120,6 +124,7 @@ export class Devices extends Emitter {
   stop() {
     navigator.mediaDevices?.removeEventListener("devicechange", this.#tellList);
     this.#wanted = { camera: false, microphone: false };
+    this.#isStopped = true;
     this.#replace("camera", null);
     this.#replace("microphone", null);
   }
@@ -169,6 +174,7 @@ export class Devices extends Emitter {
    * @returns {Promise<void>}
    */
   async #acquire(kind) {
+    if (this.#isStopped) return;
     try {
       const stream = await this.#ask({ [kind]: true });
       this.#replace(kind, stream.getTracks()[0] ?? null);
@@ -210,7 +216,7 @@ export class Devices extends Emitter {
     }
     if (track && !this.#wanted[kind]) {
       // Turned off while the browser was asking.
-      if (kind === "camera") {
+      if (kind === "camera" || this.#isStopped) {
         track.stop();
         track = null;
       } else {

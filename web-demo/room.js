@@ -44,6 +44,8 @@ export class Room extends Emitter {
   /** @type {OwnState} */
   #own;
   #ownsDevices;
+  /** Aborted when the stay is given up, or over. */
+  #left = new AbortController();
   /** @type {() => void} */
   #stopHearingDevices;
 
@@ -150,12 +152,13 @@ export class Room extends Emitter {
   /** Connect: `join` calls this, once. */
   async open() {
     const { onStep, signal } = this.#options;
-    const given = new Promise((_, reject) => {
-      if (signal?.aborted) reject(new PlenumError("left"));
-      signal?.addEventListener("abort", () => reject(new PlenumError("left")), { once: true });
+    const left = new Promise((_, reject) => {
+      this.#left.signal.addEventListener("abort", () => reject(new PlenumError("left")), { once: true });
     });
-    given.catch(() => {});
-    await Promise.race([given, this.#connect(onStep ?? (() => {}))]);
+    left.catch(() => {});
+    if (signal?.aborted) this.#left.abort();
+    signal?.addEventListener("abort", () => this.#left.abort(), { once: true });
+    await Promise.race([left, this.#connect(onStep ?? (() => {}))]);
   }
 
   /** Camera on or off. Resolves when it is so, or cannot be: see `devices.failure("camera")`. @param {boolean} on */
@@ -241,27 +244,37 @@ export class Room extends Emitter {
 
   /** Go, for good. Devices that `join` was given stay on. */
   leave() {
+    this.#left.abort();
     this.#signaling.leave();
     this.#finish();
   }
 
   /** @param {(step: Step) => void} onStep */
   async #connect(onStep) {
+    // What is begun after the end, nobody ends.
+    const goOn = () => {
+      if (this.#left.signal.aborted || this.#status === "ended") throw new PlenumError("left");
+    };
+    goOn();
     onStep("devices");
     if (typeof RTCPeerConnection === "undefined") throw new PlenumError("unsupported_browser");
     if (this.#ownsDevices) {
       const { camera = false, microphone = false } = this.#options;
       await atMost(this.devices.start({ camera, microphone }), DEVICES_LIMIT_MS);
     }
+    goOn();
     this.#firstFrame = new FirstFrame((message) => this.#signaling.send(message));
     onStep("token");
     const ready = this.#signaling.prepare();
+    ready.catch(() => {});
     // While others work. Failing here is failing to join.
     this.#own.publish();
     this.#media.prepare(this.#options.prepared?.take());
     await ready;
+    goOn();
     onStep("signaling");
     const joined = await this.#signaling.open();
+    goOn();
     const connected = this.#untilConnected();
     // Only the browser has to work from there to the first picture: there is time to draw.
     const stop = this.#media.on("answered", () => (stop(), this.#options.onRoom?.(this)));

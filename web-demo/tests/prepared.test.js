@@ -159,3 +159,61 @@ test("a page of one's own may prepare, and think better of it", async () => {
   assert.deepEqual(states, ["new", "closed", null]);
   await page.context().close();
 });
+
+test("who gives up while the browser asks for camera and microphone leaves neither on, and nothing begins afterwards", async () => {
+  const page = await openPage(browser, server, { join: false, scripts: [WITNESS] });
+  const left = await page.evaluate(async () => {
+    const { join } = await import("/plenum.js");
+    const own = /** @type {any} */ (window);
+    const before = own.connections.length;
+    let listening = 0;
+    const { addEventListener, removeEventListener } = document;
+    document.addEventListener = function (/** @type {any[]} */ ...args) {
+      if (args[0] === "visibilitychange") listening += 1;
+      return addEventListener.apply(this, /** @type {any} */ (args));
+    };
+    document.removeEventListener = function (/** @type {any[]} */ ...args) {
+      if (args[0] === "visibilitychange") listening -= 1;
+      return removeEventListener.apply(this, /** @type {any} */ (args));
+    };
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    let allow = () => {};
+    const allowed = new Promise((resolve) => (allow = () => resolve(undefined)));
+    /** @type {MediaStreamTrack[]} */
+    const tracks = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      const stream = await ask(wanted);
+      tracks.push(...stream.getTracks());
+      await allowed;
+      return stream;
+    };
+    const attempt = new AbortController();
+    let tokens = 0;
+    const token = async () => (tokens++, "none");
+    const joining = join({ token, camera: true, microphone: true, signal: attempt.signal });
+    while (tracks.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    attempt.abort();
+    const code = await joining.then(() => "joined", (/** @type {any} */ error) => error.code);
+    allow();
+    // What follows the answer is done, for nothing else is waited for.
+    await new Promise((resolve) => setTimeout(resolve));
+    const states = tracks.map((track) => track.readyState);
+    return { code, states, tokens, listening, sockets: own.sockets.length, connections: own.connections.length - before };
+  });
+  assert.deepEqual(left, { code: "left", states: ["ended", "ended"], tokens: 0, listening: 0, sockets: 0, connections: 0 });
+  await page.context().close();
+});
+
+test("who leaves as soon as the room is there has not joined, and is told so", async () => {
+  const page = await openPage(browser, server, { join: false });
+  const code = await page.evaluate(async () => {
+    const { join } = await import("/plenum.js");
+    const person = { name: "Ann", room: "brief", role: "student" };
+    const headers = { "content-type": "application/json" };
+    const { token } = await (await fetch("/api/dev/token", { method: "POST", headers, body: JSON.stringify(person) })).json();
+    const joining = join({ token, onRoom: (room) => room.leave() }).then(() => "joined", (error) => error.code);
+    return Promise.race([joining, new Promise((resolve) => setTimeout(() => resolve("nothing"), 60_000))]);
+  });
+  assert.equal(code, "left");
+  await page.context().close();
+});
