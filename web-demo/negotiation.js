@@ -36,7 +36,7 @@ const USUAL = { audio: 1, video: 1 };
  */
 export class Prepared {
   /** @type {Negotiation | null} */
-  #negotiation = typeof RTCPeerConnection === "undefined" ? null : new Negotiation();
+  #negotiation = tryNegotiation();
 
   constructor() {
     void this.#negotiation?.warmUp();
@@ -316,5 +316,14 @@ export class Negotiation extends Emitter {
       if (mid === null || !trackId || before.get(mid) === trackId) continue;
       this.emit("received", { trackId, track: receiver.track });
     }
+  }
+}
+
+/** None where the browser has none to give, for whatever reason: whoever joins tries again, and is told why. */
+function tryNegotiation() {
+  try {
+    return new Negotiation();
+  } catch {
+    return null;
   }
 }

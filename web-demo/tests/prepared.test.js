@@ -160,6 +160,27 @@ test("a page of one's own may prepare, and think better of it", async () => {
   await page.context().close();
 });
 
+test("where no connection can be made the front page is there all the same, and joining says why", async () => {
+  const refusing = `{
+    const { RTCPeerConnection } = window;
+    window.RTCPeerConnection = class { constructor() { throw new DOMException("there are too many", "UnknownError"); } };
+    window.relent = () => (window.RTCPeerConnection = RTCPeerConnection);
+  }`;
+  const ben = await openPage(browser, server, { name: "Ben", room: "listed" });
+  await status(ben, "connected");
+  const ann = await atTheDoor("Ann", "listed", [refusing]);
+  await status(ann, "ready");
+  await ann.locator('[data-testid=live-room][data-room="listed"]').waitFor();
+  await ann.getByTestId("join").click();
+  await ann.getByTestId("error").getByText("there are too many").waitFor();
+  await until("no WebSocket is left", () => sockets(ann), (all) => all.every((state) => state === 3));
+  await ann.evaluate(() => /** @type {any} */ (window).relent());
+  await ann.getByTestId("try-again").click();
+  await status(ann, "connected");
+  await seesAndHears(ann, "Ben");
+  await Promise.all([ann, ben].map((page) => page.context().close()));
+});
+
 test("who gives up while the browser asks for camera and microphone leaves neither on, and nothing begins afterwards", async () => {
   const page = await openPage(browser, server, { join: false, scripts: [WITNESS] });
   const left = await page.evaluate(async () => {
