@@ -320,6 +320,8 @@ function renderStatus(joined) {
       setStatus("connected", "Connected");
       if (failure.code === "server_gone") failure.hide();
       return;
+    case "connecting":
+      return setStatus("connecting", "Connecting…");
     case "interrupted":
       return setStatus("interrupted", "Sound and picture interrupted. Reconnecting…");
     case "reconnecting":

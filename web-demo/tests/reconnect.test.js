@@ -111,3 +111,26 @@ test("a server that stays away is told after half a minute, with attempts going 
   assert.ok(!(await ann.getByTestId("error").isVisible()));
   await ann.context().close();
 });
+
+test("signaling that is lost and back before sound and picture flow is told as back", async () => {
+  // The browser takes its time with the answer.
+  const slow = `{
+    const set = RTCPeerConnection.prototype.setRemoteDescription;
+    const goOn = new Promise((resolve) => (window.goOn = resolve));
+    RTCPeerConnection.prototype.setRemoteDescription = async function (description) {
+      await goOn;
+      return set.call(this, description);
+    };
+  }`;
+  const ann = await openPage(browser, proxy, { name: "Ann", room: "early", scripts: [slow] });
+  await until("the room is shown", () => ann.evaluate(() => document.body.dataset.view), (view) => view === "room");
+  await status(ann, "connecting");
+  proxy.cut();
+  await status(ann, "reconnecting");
+  proxy.mend();
+  await status(ann, "connecting");
+  assert.match(await ann.getByTestId("status").innerText(), /^Connecting/);
+  await ann.evaluate(() => /** @type {any} */ (window).goOn());
+  await status(ann, "connected");
+  await ann.context().close();
+});
