@@ -75,7 +75,7 @@ export class Signaling extends Emitter {
 
   /** Get the token, and meanwhile open the WebSocket: `open` would, one after the other. */
   async prepare() {
-    this.#early ??= { socket: new WebSocket(websocketUrl(this.#options.server)), openedAt: performance.now() };
+    this.#early ??= { socket: this.#newSocket(), openedAt: performance.now() };
     await this.#getToken();
   }
 
@@ -153,8 +153,12 @@ export class Signaling extends Emitter {
     this.#drop();
   }
 
+  #newSocket() {
+    return new WebSocket(websocketUrl(this.#options.server));
+  }
+
   /**
-   * One WebSocket, from its opening to `joined` or `resumed`.
+   * A WebSocket, from its opening to `joined` or `resumed`.
    * @param {number | undefined} lastChange to go on where the last connection ended
    * @returns {Promise<({ type: "joined" } & Joined) | ({ type: "resumed" } & Resumed)>}
    */
@@ -162,7 +166,23 @@ export class Signaling extends Emitter {
     this.#isTokenFresh = this.#token === undefined;
     await this.#getToken();
     if (this.#isClosed) throw new PlenumError("left");
-    const socket = this.#takeEarly() ?? new WebSocket(websocketUrl(this.#options.server));
+    const early = this.#takeEarly();
+    try {
+      return await this.#enter(early ?? this.#newSocket(), lastChange);
+    } catch (error) {
+      // A server may have had enough of waiting for the token, just when it was there: another one is not early.
+      const isLost = error instanceof PlenumError && error.code === "server_gone";
+      if (!early || !isLost || this.#isWaiting || this.#isClosed) throw error;
+      return this.#enter(this.#newSocket(), lastChange);
+    }
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {number | undefined} lastChange
+   * @returns {Promise<({ type: "joined" } & Joined) | ({ type: "resumed" } & Resumed)>}
+   */
+  #enter(socket, lastChange) {
     this.#socket = socket;
     return new Promise((resolve, reject) => {
       /** @param {PlenumError} error */

@@ -12,7 +12,7 @@ let server;
 let browser;
 
 before(async () => {
-  server = await startServer({ config: "[limits]\nauthentication_ms = 1_000\n" });
+  server = await startServer();
   browser = await launchChromium();
 });
 after(async () => {
@@ -55,9 +55,10 @@ const sent = (page, type) => page.evaluate((type) => /** @type {any} */ (window)
  * @param {string} name
  * @param {string} room
  * @param {string[]} [scripts]
+ * @param {import("./support/server.js").Server} [of]
  */
-async function atTheDoor(name, room, scripts = []) {
-  const page = await openPage(browser, server, { name, room, join: false, scripts: [WITNESS, ...scripts] });
+async function atTheDoor(name, room, scripts = [], of = server) {
+  const page = await openPage(browser, of, { name, room, join: false, scripts: [WITNESS, ...scripts] });
   await until("the preview runs", () => pixels(page, "[data-testid=self-preview] video"), (now) => now.brightness > 20);
   return page;
 }
@@ -129,21 +130,33 @@ test("the WebSocket is opened while the token is got, and closed when there is n
   await ann.context().close();
 });
 
-test("a token that comes later than the server waits for one is sent by another WebSocket", async () => {
-  const slow = `{
-    const { fetch } = window;
-    window.fetch = async (path, init) => {
-      const answer = await fetch(path, init);
-      while (path === "/api/dev/token" && sockets[0]?.readyState !== WebSocket.CLOSED) await new Promise((resolve) => setTimeout(resolve, 10));
-      return answer;
-    };
-  }`;
-  const ann = await atTheDoor("Ann", "slow", [slow]);
-  await ann.getByTestId("join").click();
-  await status(ann, "connected");
-  assert.deepEqual([await sent(ann, "join"), await sockets(ann)], [1, [3, 1]]);
-  await ann.context().close();
-});
+/** The page is given its token when its first WebSocket fires this. @param {"message" | "close"} event */
+const tokenUpon = (event) => `{
+  const { fetch } = window;
+  window.fetch = async (path, init) => {
+    const answer = await fetch(path, init);
+    if (path !== "/api/dev/token" || !sockets[0]) return answer;
+    const body = await answer.json();
+    const { readyState, CLOSED } = sockets[0];
+    if (readyState !== CLOSED) await new Promise((resolve) => sockets[0].addEventListener("${event}", resolve, { once: true }));
+    return { ok: true, status: 200, json: async () => body };
+  };
+}`;
+
+for (const [claim, event] of /** @type {const} */ ([
+  ["later than the server waits for one", "close"],
+  ["just when the server says that it waits no longer", "message"],
+])) {
+  test(`a token that comes ${claim} is sent by another WebSocket`, async (t) => {
+    const impatient = await startServer({ config: "[limits]\nauthentication_ms = 2_000\n" });
+    t.after(() => impatient.stop());
+    const ann = await atTheDoor("Ann", "slow", [tokenUpon(event)], impatient);
+    await ann.getByTestId("join").click();
+    await status(ann, "connected");
+    assert.deepEqual(await sockets(ann), [3, 1]);
+    await ann.context().close();
+  });
+}
 
 test("a page of one's own may prepare, and think better of it", async () => {
   const page = await openPage(browser, server, { join: false });
