@@ -49,6 +49,9 @@ const MODEST = `{
   };
 }`;
 
+/** Viewers whose machine is short of time ask for a key frame though there is one: one of so many has to be quick enough. */
+const LATECOMERS = 5;
+
 /** Whoever only watches. */
 const NO_DEVICES = `sessionStorage.setItem("plenum", JSON.stringify({ camera: false, microphone: false }));`;
 
@@ -82,19 +85,28 @@ for (const codec of ["video/VP8", "video/H264", "video/VP9", "video/AV1"]) {
     const ben = await enter("Ben");
     // Late is after the key frames of the beginning: whatever Cleo is shown begins with what is kept, or is asked for.
     await until("the stream is under way", () => received(ben.page, "Ann"), (now) => now.frames > ben.frames + 30);
-    const [asked, byViewers] = [await metric(ASKED), await metric(ASKED_BY_VIEWERS)];
-    const encoded = await keyFrames(ann);
-    const began = Date.now();
-    const cleo = await enter("Cleo");
-    // One is asked for when she offers, and another where her machine is so slow that this one is old by then.
-    const needed = 1 + Math.floor((Date.now() - began) / OLD_MS);
-    const more = (await metric(ASKED)) - asked;
-    const moreByViewers = (await metric(ASKED_BY_VIEWERS)) - byViewers;
-    const made = (await keyFrames(ann)) - encoded;
-    const all = `${more} key frames asked for, ${made} made, ${moreByViewers} requests of viewers, ${needed} needed`;
-    t.diagnostic(all);
-    // Who does not answer within half a second is asked again, and makes one key frame of both requests.
-    assert.ok(Math.min(more, made) <= needed + moreByViewers, all);
-    await Promise.all([ann, ben.page, cleo.page].map((page) => page.context().close()));
+    /** @type {string[]} */
+    const tried = [];
+    let isAtOnce = false;
+    while (!isAtOnce && tried.length < LATECOMERS) {
+      const [asked, byViewers] = [await metric(ASKED), await metric(ASKED_BY_VIEWERS)];
+      const encoded = await keyFrames(ann);
+      assert.ok(encoded > 0, "the camera's page does not say how many key frames it made");
+      const began = Date.now();
+      const cleo = await enter("Cleo");
+      // One is asked for when she offers, and another where her machine is so slow that this one is old by then.
+      const needed = 1 + Math.floor((Date.now() - began) / OLD_MS);
+      const more = (await metric(ASKED)) - asked;
+      const moreByViewers = (await metric(ASKED_BY_VIEWERS)) - byViewers;
+      const made = (await keyFrames(ann)) - encoded;
+      tried.push(`${more} key frames asked for, ${made} made, ${moreByViewers} requests of viewers, ${needed} needed`);
+      // Who cannot decode what is replayed asks for a key frame. Who does not answer within half a second is asked
+      // again, and makes one key frame of both requests.
+      isAtOnce = moreByViewers === 0 && Math.min(more, made) <= needed;
+      await cleo.page.context().close();
+    }
+    tried.forEach((one) => t.diagnostic(one));
+    assert.ok(isAtOnce, tried.join("; "));
+    await Promise.all([ann, ben.page].map((page) => page.context().close()));
   });
 }
