@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { networkInterfaces } from "node:os";
 import { after, before, test } from "node:test";
 import puppeteer from "puppeteer-core";
-import { launchChromium, openPage, seesAndHears, until } from "./support/browser.js";
+import { launchChromium, openPage, PATIENCE_MS, seesAndHears, until } from "./support/browser.js";
 import { accessToken, startServer, withKeys } from "./support/server.js";
 
 /** @type {import("./support/server.js").Server} */
@@ -31,6 +31,7 @@ before(async () => {
     browser: "firefox",
     executablePath: process.env.FIREFOX ?? execFileSync("sh", ["-c", "command -v firefox-esr || command -v firefox"]).toString().trim(),
     headless: true,
+    timeout: PATIENCE_MS,
     extraPrefsFirefox: {
       "media.navigator.streams.fake": true,
       "media.navigator.permission.disabled": true,
@@ -59,7 +60,7 @@ test("A2: Firefox and Chromium see and hear each other", async () => {
       },
     });
   });
-  await page.goto(`${server.origin}/?token=${accessToken({ identity: "fay", name: "Fay" })}&join=1`);
+  await page.goto(`${server.origin}/?token=${accessToken({ identity: "fay", name: "Fay" })}&join=1`, { timeout: PATIENCE_MS });
   await until("Firefox is in the room", () => page.evaluate(() => document.querySelector("[data-testid=status]")?.getAttribute("data-state")), (now) => now === "connected");
   // The measurements are made for both: what a page can evaluate is the same.
   const fay = /** @type {import("playwright-core").Page} */ (/** @type {unknown} */ (page));

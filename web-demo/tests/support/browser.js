@@ -23,7 +23,7 @@ const executable = () => process.env.CHROMIUM ?? execFileSync("sh", ["-c", "comm
 
 /** @param {string[]} [flags] further ones */
 export function launchChromium(flags = []) {
-  return chromium.launch({ executablePath: executable(), args: [...CHROMIUM_FLAGS, ...flags] });
+  return chromium.launch({ executablePath: executable(), args: [...CHROMIUM_FLAGS, ...flags], timeout: PATIENCE_MS });
 }
 
 /** A Chromium of its own, whose process id is known: to be killed. */
@@ -49,6 +49,7 @@ export async function launchMortalChromium() {
  */
 export async function openPage(browser, server, { room, name, role, token, identity, join = true, fullCamera = false, scripts = [] }) {
   const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.on("pageerror", (error) => console.error(`# ${name}: ${error.stack}`));
   page.on("console", (message) => {
