@@ -12,8 +12,8 @@ mod client;
 use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackKind, TrackSource};
+use media::{Command, Engine, Limits};
+use protocol::{TrackId, TrackKind, TrackSource};
 
 /// Packets of a picture: 2.5 Mbit/s in packets of 1,100 bytes, 30 pictures a second.
 const PACKETS_OF_A_FRAME: u32 = 9;
@@ -44,21 +44,12 @@ impl Publisher {
         mut receiving: Vec<Section>,
     ) -> Self {
         let ssrc = 1_000_000 + number;
-        let sending = match kind {
-            TrackKind::Audio => Section::SendAudio(ssrc),
-            TrackKind::Video => Section::SendVideo(ssrc),
+        let (source, sending) = match kind {
+            TrackKind::Audio => (TrackSource::Microphone, Section::SendAudio(ssrc)),
+            TrackKind::Video => (TrackSource::Camera, Section::SendVideo(ssrc)),
         };
         receiving.insert(0, sending);
-        let mut commands = vec![Command::Publish {
-            peer: PeerId::from_bits(number.into()),
-            track: Self::track(number),
-            mid: "0".into(),
-            source: match kind {
-                TrackKind::Audio => TrackSource::Microphone,
-                TrackKind::Video => TrackSource::Camera,
-            },
-            muted: false,
-        }];
+        let mut commands = vec![client::publish(number, Self::track(number), source)];
         commands.extend(before);
         Self {
             client: Client::connect(engine, now, credentials, number, commands, &receiving),
@@ -116,22 +107,14 @@ struct World {
 
 fn subscriptions(peer: u32, tracks: impl Iterator<Item = u32>) -> Vec<Command> {
     tracks
-        .map(|track| Command::Subscribe {
-            peer: PeerId::from_bits(peer.into()),
-            track: Publisher::track(track),
-        })
+        .map(|track| client::subscribe(peer, Publisher::track(track)))
         .collect()
 }
 
 impl World {
     fn new(load: &str, subscribers: u32) -> Self {
         let now = Instant::now();
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits: Limits::default(),
-        };
-        let mut engine = Engine::new(now, config).unwrap();
+        let mut engine = client::engine(now, Limits::default());
         let credentials = Credentials::new();
         let kind = match load {
             "audio" => TrackKind::Audio,

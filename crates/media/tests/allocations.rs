@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use client::{Client, Credentials, Section, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackSource};
+use media::Limits;
+use protocol::{TrackId, TrackSource};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -51,37 +51,15 @@ const TURNS: u16 = 100;
 fn allocations(subscribers: u32) -> u64 {
     let mut now = Instant::now();
     let track = TrackId::from_bits(1);
-    let config = Config {
-        worker: 0,
-        candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-        limits: Limits::default(),
-    };
-    let mut engine = Engine::new(now, config).unwrap();
+    let mut engine = client::engine(now, Limits::default());
     let credentials = Credentials::new();
-    let peer = |number: u32| PeerId::from_bits(number.into());
-    let publish = vec![Command::Publish {
-        peer: peer(1),
-        track,
-        mid: "0".into(),
-        source: TrackSource::Camera,
-        muted: false,
-    }];
+    let publish = vec![client::publish(1, track, TrackSource::Camera)];
     let sending = [Section::SendVideo(SSRC)];
     let mut publisher = Client::connect(&mut engine, now, &credentials, 1, publish, &sending);
     for number in 2..2 + subscribers {
-        let subscribe = vec![Command::Subscribe {
-            peer: peer(number),
-            track,
-        }];
+        let before = vec![client::subscribe(number, track)];
         let receiving = [Section::ReceiveVideo];
-        Client::connect(
-            &mut engine,
-            now,
-            &credentials,
-            number,
-            subscribe,
-            &receiving,
-        );
+        Client::connect(&mut engine, now, &credentials, number, before, &receiving);
     }
     now += Duration::from_secs(1);
     engine.handle_timeout(now);

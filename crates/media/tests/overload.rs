@@ -8,13 +8,19 @@ mod client;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackSource, Viewport};
+use client::{
+    Client, Credentials, OPUS, Section, VP8, datagrams, is_rtcp, packet, publish_in, subscribe,
+    vp8_payload,
+};
+use media::{Command, Engine, Limits};
+use protocol::{TrackId, TrackSource, Viewport};
 
+const MICROPHONE: TrackId = TrackId::from_bits(0);
+const CAMERA: TrackId = TrackId::from_bits(1);
+/// The SSRCs of both.
 const SOUND: u32 = 100;
 const PICTURE: u32 = 200;
-const SUBSCRIBERS: u64 = 8;
+const SUBSCRIBERS: u32 = 8;
 /// Packets of a frame.
 const PACKETS: u16 = 3;
 
@@ -39,38 +45,27 @@ struct Got {
 impl Room {
     fn new() -> Self {
         let now = Instant::now();
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits: Limits::default(),
-        };
-        let mut engine = Engine::new(now, config).unwrap();
+        let mut engine = client::engine(now, Limits::default());
         let credentials = Credentials::new();
-        let sources = [TrackSource::Microphone, TrackSource::Camera];
-        let publish = sources
-            .into_iter()
-            .enumerate()
-            .map(|(index, source)| Command::Publish {
-                peer: PeerId::from_bits(1),
-                track: TrackId::from_bits(index as u64),
-                mid: index.to_string(),
-                source,
-                muted: false,
-            });
+        let publish = vec![
+            publish_in(0, 1, MICROPHONE, TrackSource::Microphone),
+            publish_in(1, 1, CAMERA, TrackSource::Camera),
+        ];
         let sections = [Section::SendAudio(SOUND), Section::SendVideo(PICTURE)];
-        let publish = publish.collect();
         let publisher = Client::connect(&mut engine, now, &credentials, 1, publish, &sections);
-        let mut connect = |number: u64| {
-            let subscribe = (0..2).map(|track| Command::Subscribe {
-                peer: PeerId::from_bits(number),
-                track: TrackId::from_bits(track),
-            });
+        let subscribers = (10..10 + SUBSCRIBERS).map(|number| {
+            let both = [MICROPHONE, CAMERA].map(|track| subscribe(number, track));
             let sections = [Section::ReceiveAudio, Section::ReceiveVideo];
-            let subscribe = subscribe.collect();
-            let number = number as u32;
-            Client::connect(&mut engine, now, &credentials, number, subscribe, &sections)
-        };
-        let subscribers = (10..10 + SUBSCRIBERS).map(&mut connect).collect();
+            Client::connect(
+                &mut engine,
+                now,
+                &credentials,
+                number,
+                both.into(),
+                &sections,
+            )
+        });
+        let subscribers = subscribers.collect();
         let mut room = Self {
             engine,
             now,
@@ -90,10 +85,7 @@ impl Room {
     }
 
     fn publish(&mut self, plain: &[u8]) {
-        let mut sealed = self.publisher.seal(plain);
-        let from = self.publisher.address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        self.publisher.send(&mut self.engine, self.now, plain);
     }
 
     /// Some packets of a frame, and a packet of sound.
@@ -125,15 +117,13 @@ impl Room {
     }
 
     fn got(&mut self, all: &mut [Got]) {
-        let mut datagrams: BTreeMap<_, Vec<Vec<u8>>> = BTreeMap::new();
-        self.engine.flush(self.now, |transmit| {
-            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-            let chunks = transmit.contents.chunks(size).map(<[u8]>::to_vec);
-            datagrams.entry(transmit.to).or_default().extend(chunks);
-        });
+        let mut sent: BTreeMap<_, Vec<Vec<u8>>> = BTreeMap::new();
+        for (to, datagram) in datagrams(&mut self.engine, self.now) {
+            sent.entry(to).or_default().push(datagram);
+        }
         for (client, got) in self.subscribers.iter_mut().zip(all) {
-            for datagram in datagrams.remove(&client.address).unwrap_or_default() {
-                if (192..=223).contains(&datagram[1]) {
+            for datagram in sent.remove(&client.address).unwrap_or_default() {
+                if is_rtcp(&datagram) {
                     continue;
                 }
                 let plain = client.open(&datagram).unwrap();
@@ -149,15 +139,15 @@ impl Room {
     }
 
     /// A subscriber, from 0, shows the picture so large.
-    fn show(&mut self, subscriber: u64, width: u16, height: u16) {
+    fn show(&mut self, subscriber: u32, width: u16, height: u16) {
         let viewport = Viewport {
-            track_id: TrackId::from_bits(1),
+            track_id: CAMERA,
             width,
             height,
             visible: true,
         };
         let command = Command::SetViewport {
-            peer: PeerId::from_bits(10 + subscriber),
+            peer: self.subscribers[subscriber as usize].peer,
             viewports: vec![viewport],
         };
         self.engine.handle_command(self.now, command);

@@ -8,15 +8,14 @@ mod client;
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, Section, VP8, offer, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
+use client::{
+    Client, Credentials, Section, VP8, datagrams, is_rtcp, offer, packet, subscribe, vp8_payload,
+};
+use media::{Command, Engine, Limits};
 use protocol::{PeerId, TrackId, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
-const SUBSCRIBE: Command = Command::Subscribe {
-    peer: PeerId::from_bits(2),
-    track: TRACK,
-};
+const VIEWER: u32 = 2;
 const LAYERS: [u32; 2] = [71, 72];
 /// After this a new subscriber's picture is held back no longer.
 const SHOWN: Duration = Duration::from_millis(200);
@@ -48,32 +47,15 @@ struct Got {
 impl Room {
     fn new(sending: Section) -> Self {
         let began = Instant::now();
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            // The viewer says nothing in all the time.
-            limits: Limits {
-                consent_time: Duration::from_secs(3_600),
-                ..Limits::default()
-            },
+        // The viewer says nothing in all the time.
+        let limits = Limits {
+            consent_time: Duration::from_secs(3_600),
+            ..Limits::default()
         };
-        let mut engine = Engine::new(began, config).unwrap();
+        let mut engine = client::engine(began, limits);
         let credentials = Credentials::new();
-        let publish = Command::Publish {
-            peer: PeerId::from_bits(1),
-            track: TRACK,
-            mid: "0".into(),
-            source: TrackSource::Camera,
-            muted: false,
-        };
-        let publisher = Client::connect(
-            &mut engine,
-            began,
-            &credentials,
-            1,
-            vec![publish],
-            &[sending],
-        );
+        let publish = vec![client::publish(1, TRACK, TrackSource::Camera)];
+        let publisher = Client::connect(&mut engine, began, &credentials, 1, publish, &[sending]);
         Self {
             engine,
             credentials,
@@ -87,7 +69,7 @@ impl Room {
     }
 
     fn join(&mut self) {
-        self.join_with(vec![SUBSCRIBE], Section::ReceiveVideo);
+        self.join_with(vec![subscribe(VIEWER, TRACK)], Section::ReceiveVideo);
     }
 
     fn join_with(&mut self, before: Vec<Command>, section: Section) {
@@ -95,7 +77,7 @@ impl Room {
             &mut self.engine,
             self.now,
             &self.credentials,
-            2,
+            VIEWER,
             before,
             &[section],
         ));
@@ -103,12 +85,12 @@ impl Room {
 
     /// The viewer takes up the track in a second offer.
     fn subscribe_later(&mut self) {
-        let peer = PeerId::from_bits(2);
+        let peer = PeerId::from_bits(VIEWER.into());
         let sdp = offer(
             &self.credentials,
             &[Section::ReceiveAudio, Section::ReceiveVideo],
         );
-        for command in [SUBSCRIBE, Command::Offer { peer, sdp }] {
+        for command in [subscribe(VIEWER, TRACK), Command::Offer { peer, sdp }] {
             self.engine.handle_command(self.now, command);
         }
     }
@@ -116,10 +98,8 @@ impl Room {
     /// The viewer sends something under its keys: a report of nothing.
     fn say_a_word(&mut self) {
         let viewer = self.viewer.as_mut().unwrap();
-        let mut sealed = viewer.seal_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 9]);
-        let from = viewer.address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 9];
+        viewer.send_rtcp(&mut self.engine, self.now, &report);
     }
 
     /// A picture of a layer, taken now.
@@ -138,10 +118,7 @@ impl Room {
         let mut payload = vp8_payload(number, true, is_key_frame, bytes);
         payload[bytes - 4..].copy_from_slice(&taken.to_be_bytes());
         let plain = packet(VP8, true, number, timestamp, LAYERS[layer], &payload);
-        let mut sealed = self.publisher.seal(&plain);
-        let from = self.publisher.address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        self.publisher.send(&mut self.engine, self.now, &plain);
     }
 
     /// A key frame of so many packets of 1,000 bytes.
@@ -153,10 +130,7 @@ impl Room {
             let payload = vp8_payload(1, index == 0, true, 1_000);
             let is_last = index + 1 == packets;
             let plain = packet(VP8, is_last, number, timestamp, LAYERS[0], &payload);
-            let mut sealed = self.publisher.seal(&plain);
-            let from = self.publisher.address;
-            self.engine
-                .handle_datagram(self.now, from, None, &mut sealed);
+            self.publisher.send(&mut self.engine, self.now, &plain);
         }
     }
 
@@ -170,12 +144,7 @@ impl Room {
     }
 
     fn flush(&mut self) -> Vec<Got> {
-        let mut datagrams = Vec::new();
-        self.engine.flush(self.now, |transmit| {
-            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-            let each = transmit.contents.chunks(size).map(<[u8]>::to_vec);
-            datagrams.extend(each.map(|datagram| (transmit.to, datagram)));
-        });
+        let datagrams = datagrams(&mut self.engine, self.now);
         self.engine.check_invariants();
         self.key_frame_requests = self.engine.statistics().outbound_key_frame_requests;
         let Some(viewer) = &mut self.viewer else {
@@ -183,7 +152,7 @@ impl Room {
         };
         let address = viewer.address;
         let its = datagrams.iter().filter(|(to, _)| *to == address);
-        its.filter(|(_, datagram)| datagram[0] >> 6 == 2 && !(192..=223).contains(&datagram[1]))
+        its.filter(|(_, datagram)| datagram[0] >> 6 == 2 && !is_rtcp(datagram))
             .map(|(_, datagram)| {
                 let plain = viewer.open(datagram).expect("sealed for this viewer");
                 Got {
@@ -290,7 +259,10 @@ fn a_picture_of_a_later_answer_waits_until_that_is_applied_whatever_the_client_s
 fn a_large_picture_is_shown_in_a_moment_and_not_in_one_burst() {
     let mut room = Room::new(Section::SendVideo(LAYERS[0]));
     room.large_key_frame(100);
-    room.join_with(vec![SUBSCRIBE], Section::ReceiveVideoWithFeedback);
+    room.join_with(
+        vec![subscribe(VIEWER, TRACK)],
+        Section::ReceiveVideoWithFeedback,
+    );
     assert!(room.pass(Duration::from_millis(5)).is_empty());
     room.say_a_word();
     let mut got = room.flush();

@@ -7,9 +7,12 @@ mod client;
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, ITS_OPUS, ITS_RED, OPUS, RED, Section, packet, with_level};
-use media::{Command, Config, DropReason, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackSource};
+use client::{
+    Client, Credentials, ITS_OPUS, ITS_RED, OPUS, RED, Section, datagrams, is_rtcp, packet,
+    payload, publish, subscribe, with_level,
+};
+use media::{Command, DropReason, Engine, Limits};
+use protocol::{TrackId, TrackSource};
 
 const PACKET: Duration = Duration::from_millis(20);
 const QUIET: u8 = 85;
@@ -44,42 +47,22 @@ impl Room {
             audible_tracks,
             ..Limits::default()
         };
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits,
-        };
-        let mut engine = Engine::new(now, config).unwrap();
+        let mut engine = client::engine(now, limits);
         let credentials = Credentials::new();
-        let mut connect = |number: usize, before: Vec<Command>, sections: &[Section]| {
-            Client::connect(
-                &mut engine,
-                now,
-                &credentials,
-                number as u32,
-                before,
-                sections,
-            )
+        let mut connect = |number: u32, before: Vec<Command>, sections: &[Section]| {
+            Client::connect(&mut engine, now, &credentials, number, before, sections)
         };
-        let track = |index: usize| TrackId::from_bits(1 + index as u64);
-        let publish = |index: usize| Command::Publish {
-            peer: PeerId::from_bits(1 + index as u64),
-            track: track(index),
-            mid: "0".into(),
-            source: TrackSource::Microphone,
-            muted: false,
-        };
-        let speaking = speakers.iter().enumerate();
-        let speaking: Vec<Client> = speaking
-            .map(|(index, section)| connect(1 + index, vec![publish(index)], &[*section]))
-            .collect();
-        let listening = listeners.iter().enumerate().map(|(index, section)| {
-            let number = 1_000 + index;
-            let subscribe = (0..speakers.len()).map(|index| Command::Subscribe {
-                peer: PeerId::from_bits(number as u64),
-                track: track(index),
-            });
-            connect(number, subscribe.collect(), &vec![*section; speakers.len()])
+        // Each speaker's track has the speaker's number.
+        let track = |number: u32| TrackId::from_bits(number.into());
+        let speaking = (1..).zip(speakers).map(|(number, section)| {
+            let before = vec![publish(number, track(number), TrackSource::Microphone)];
+            connect(number, before, &[*section])
+        });
+        let speaking: Vec<Client> = speaking.collect();
+        let listening = (1_000..).zip(listeners).map(|(number, section)| {
+            let of = (1..).zip(speakers);
+            let before = of.map(|(speaker, _)| subscribe(number, track(speaker)));
+            connect(number, before.collect(), &vec![*section; speakers.len()])
         });
         let listening = listening.collect();
         Self {
@@ -93,10 +76,7 @@ impl Room {
     }
 
     fn say(&mut self, speaker: usize, plain: &[u8]) {
-        let mut sealed = self.speakers[speaker].seal(plain);
-        let from = self.speakers[speaker].address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        self.speakers[speaker].send(&mut self.engine, self.now, plain);
     }
 
     /// What a listener gets at the end of this turn, of whom in the order in which it first heard them.
@@ -104,14 +84,11 @@ impl Room {
         let client = &mut self.listeners[listener];
         let ssrcs = &mut self.ssrcs[listener];
         let mut heard = Vec::new();
-        self.engine.flush(self.now, |transmit| {
-            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-            for datagram in transmit.contents.chunks(size) {
-                if transmit.to == client.address && !(192..=223).contains(&datagram[1]) {
-                    heard.push(read(&client.open(datagram).unwrap(), ssrcs));
-                }
+        for (to, datagram) in datagrams(&mut self.engine, self.now) {
+            if to == client.address && !is_rtcp(&datagram) {
+                heard.push(read(&client.open(&datagram).unwrap(), ssrcs));
             }
-        });
+        }
         self.engine.check_invariants();
         while self.engine.poll_event().is_some() {}
         heard
@@ -146,17 +123,13 @@ fn read(plain: &[u8], ssrcs: &mut Vec<u32>) -> Heard {
         ssrcs.push(ssrc);
         ssrcs.len() - 1
     });
-    let extensions = match plain[0] & 0x10 {
-        0 => 0,
-        _ => 4 + 4 * usize::from(u16::from_be_bytes([plain[14], plain[15]])),
-    };
     Heard {
         speaker,
         payload_type: plain[1] & 0x7F,
         marker: plain[1] & 0x80 != 0,
         sequence_number: word(0) as u16,
         timestamp: word(4),
-        payload: plain[12 + extensions..].to_vec(),
+        payload: payload(plain).to_vec(),
     }
 }
 

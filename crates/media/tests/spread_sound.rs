@@ -8,8 +8,11 @@ mod client;
 
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, OPUS, Section, packet, with_level};
-use media::{Batch, Command, Config, DropReason, Engine, Limits};
+use client::{
+    Client, Credentials, OPUS, Section, datagrams, engine_of, is_rtcp, packet, payload, publish,
+    subscribe, with_level,
+};
+use media::{Batch, Command, DropReason, Engine, Limits};
 use protocol::{ParticipantId, PeerId, TrackId, TrackSource};
 
 const PACKET: Duration = Duration::from_millis(20);
@@ -48,18 +51,11 @@ fn home(speaker: usize) -> usize {
 impl Room {
     fn new() -> Self {
         let now = Instant::now();
-        let engine = |worker| {
-            let config = Config {
-                worker,
-                candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-                limits: Limits {
-                    audible_tracks: PLACES,
-                    ..Limits::default()
-                },
-            };
-            Engine::new(now, config).unwrap()
+        let limits = Limits {
+            audible_tracks: PLACES,
+            ..Limits::default()
         };
-        let mut engines = [engine(0), engine(1)];
+        let mut engines = [0, 1].map(|worker| engine_of(worker, now, limits.clone()));
         for (at, engine) in engines.iter_mut().enumerate() {
             let command = Command::SetDataWorkers {
                 data_group: GROUP,
@@ -70,16 +66,10 @@ impl Room {
         let credentials = Credentials::new();
         let speakers = (0..4).map(|speaker| {
             let number = 1 + speaker as u32;
-            let publish = Command::Publish {
-                peer: PeerId::from_bits(number.into()),
-                track: track(speaker),
-                mid: "0".into(),
-                source: TrackSource::Microphone,
-                muted: false,
-            };
+            let before = vec![publish(number, track(speaker), TrackSource::Microphone)];
             let engine = &mut engines[home(speaker)];
             let section = Section::SendAudio(100 + speaker as u32);
-            Client::connect(engine, now, &credentials, number, vec![publish], &[section])
+            Client::connect(engine, now, &credentials, number, before, &[section])
         });
         let speakers = speakers.collect();
         for speaker in 0..4 {
@@ -100,20 +90,10 @@ impl Room {
         }
         let listeners = (0..2).map(|at| {
             let number = 1_000 + at as u32;
-            let subscribe = (0..4).map(|speaker| Command::Subscribe {
-                peer: PeerId::from_bits(number.into()),
-                track: track(speaker),
-            });
+            let all = (0..4).map(|speaker| subscribe(number, track(speaker)));
             let sections = [Section::ReceiveAudio; 4];
             let engine = &mut engines[at];
-            Client::connect(
-                engine,
-                now,
-                &credentials,
-                number,
-                subscribe.collect(),
-                &sections,
-            )
+            Client::connect(engine, now, &credentials, number, all.collect(), &sections)
         });
         let listeners = listeners.collect();
         let mut room = Self {
@@ -151,14 +131,8 @@ impl Room {
             let ssrc = 100 + speaker as u32;
             let (number, timestamp) = (self.sent as u16, 960 * self.sent);
             let plain = packet(OPUS, false, number, timestamp, ssrc, &payload);
-            let client = &mut self.speakers[speaker];
-            let mut sealed = client.seal(&with_level(plain, level));
-            self.engines[home(speaker)].handle_datagram(
-                self.now,
-                client.address,
-                None,
-                &mut sealed,
-            );
+            let engine = &mut self.engines[home(speaker)];
+            self.speakers[speaker].send(engine, self.now, &with_level(plain, level));
         }
         self.sent += 1;
         self.now += PACKET;
@@ -172,14 +146,11 @@ impl Room {
     fn hear(&mut self, at: usize) -> Vec<Heard> {
         let (engine, client) = (&mut self.engines[at], &mut self.listeners[at]);
         let mut heard = Vec::new();
-        engine.flush(self.now, |transmit| {
-            let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-            for datagram in transmit.contents.chunks(size) {
-                if transmit.to == client.address && !(192..=223).contains(&datagram[1]) {
-                    heard.push(read(&client.open(datagram).unwrap()));
-                }
+        for (to, datagram) in datagrams(engine, self.now) {
+            if to == client.address && !is_rtcp(&datagram) {
+                heard.push(read(&client.open(&datagram).unwrap()));
             }
-        });
+        }
         engine.check_invariants();
         while engine.poll_event().is_some() {}
         heard
@@ -206,11 +177,7 @@ impl Room {
 }
 
 fn read(plain: &[u8]) -> Heard {
-    let extensions = match plain[0] & 0x10 {
-        0 => 0,
-        _ => 4 + 4 * usize::from(u16::from_be_bytes([plain[14], plain[15]])),
-    };
-    let payload = &plain[12 + extensions..];
+    let payload = payload(plain);
     Heard {
         speaker: payload[0].into(),
         round: u32::from(payload[1]) << 8 | u32::from(payload[2]),

@@ -8,8 +8,8 @@ mod client;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use client::{Client, Credentials, OPUS, Section, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Event, Limits};
+use client::{Client, Credentials, OPUS, Section, VP8, is_rtcp, packet, vp8_payload};
+use media::{Command, Engine, Event, Limits};
 use protocol::{PeerId, TrackId, TrackKind, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
@@ -29,29 +29,14 @@ struct Room {
 impl Room {
     fn new(kind: TrackKind, subscribers: u32) -> Self {
         let now = Instant::now();
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits: Limits::default(),
-        };
-        let mut engine = Engine::new(now, config).unwrap();
+        let mut engine = client::engine(now, Limits::default());
         let credentials = Credentials::new();
-        let publish = Command::Publish {
-            peer: PeerId::from_bits(1),
-            track: TRACK,
-            mid: "0".into(),
-            source: match kind {
-                TrackKind::Audio => TrackSource::Microphone,
-                TrackKind::Video => TrackSource::Camera,
-            },
-            muted: false,
+        let (source, sending) = match kind {
+            TrackKind::Audio => (TrackSource::Microphone, Section::SendAudio(SSRC)),
+            TrackKind::Video => (TrackSource::Camera, Section::SendVideo(SSRC)),
         };
-        let sending = match kind {
-            TrackKind::Audio => Section::SendAudio(SSRC),
-            TrackKind::Video => Section::SendVideo(SSRC),
-        };
-        let publisher =
-            Client::connect(&mut engine, now, &credentials, 1, vec![publish], &[sending]);
+        let publish = vec![client::publish(1, TRACK, source)];
+        let publisher = Client::connect(&mut engine, now, &credentials, 1, publish, &[sending]);
         let mut room = Self {
             engine,
             now,
@@ -69,10 +54,6 @@ impl Room {
 
     fn join(&mut self) {
         let number = 2 + self.subscribers.len() as u32;
-        let subscribe = Command::Subscribe {
-            peer: PeerId::from_bits(number.into()),
-            track: TRACK,
-        };
         let section = match self.kind {
             TrackKind::Audio => Section::ReceiveAudio,
             TrackKind::Video => Section::ReceiveVideo,
@@ -82,7 +63,7 @@ impl Room {
             self.now,
             &self.credentials,
             number,
-            vec![subscribe],
+            vec![client::subscribe(number, TRACK)],
             &[section],
         ));
     }
@@ -93,10 +74,7 @@ impl Room {
     }
 
     fn publish(&mut self, plain: &[u8]) {
-        let mut sealed = self.publisher.seal(plain);
-        let from = self.publisher.address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        self.publisher.send(&mut self.engine, self.now, plain);
     }
 
     fn publish_video(&mut self, sequence_number: u16, is_key_frame: bool) {
@@ -130,7 +108,7 @@ impl Room {
         let address = client.address;
         let its = sent.iter().filter(|(to, _)| *to == address);
         its.flat_map(|(_, datagrams)| datagrams)
-            .filter(|datagram| !(192..=223).contains(&datagram[1]))
+            .filter(|datagram| !is_rtcp(datagram))
             .map(|datagram| {
                 let plain = client.open(datagram).expect("sealed for this subscriber");
                 (

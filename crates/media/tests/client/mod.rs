@@ -1,7 +1,12 @@
 //! A WebRTC client in memory: offers, proves its address, shakes hands, seals and opens. For tests and
 //! measurements of an engine through its public face. It never opens a socket.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+// Not every test has use for all of it.
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used)]
+
+mod packets;
+mod scene;
+mod sections;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +30,12 @@ use rtc::stun::fingerprint::FINGERPRINT;
 use rtc::stun::integrity::MessageIntegrity;
 use rtc::stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 use rtc::stun::textattrs::TextAttribute;
+
+pub use packets::{is_rtcp, packet, payload, vp8_payload, with_level};
+pub use scene::{datagrams, engine, engine_of, publish, publish_in, subscribe};
+pub use sections::{
+    AUDIO_LEVEL, ITS_OPUS, ITS_RED, OPUS, RED, Section, TRANSPORT_NUMBER, VP8, offer,
+};
 
 /// The endpoint of `rtc-dtls` is keyed by address.
 const SERVER: SocketAddr =
@@ -66,101 +77,6 @@ impl Credentials {
             fingerprint: pairs.join(":"),
         }
     }
-}
-
-/// A media section of a client's offer.
-#[derive(Clone, Copy)]
-pub enum Section {
-    /// Sends Opus under this SSRC.
-    SendAudio(u32),
-    /// Sends VP8 under this SSRC.
-    SendVideo(u32),
-    /// Sends two simulcast layers of VP8 under these SSRCs, the lower one first.
-    SendSimulcast([u32; 2]),
-    ReceiveAudio,
-    ReceiveVideo,
-    /// Sends RED or Opus under this SSRC.
-    SendRed(u32),
-    /// Reads RED, under numbers that nobody else has.
-    ReceiveRed,
-    /// Receives video, and tells when each packet arrived.
-    ReceiveVideoWithFeedback,
-}
-
-/// The number of the audio level extension in every offer.
-pub const AUDIO_LEVEL: u8 = 1;
-/// The number of the transport-wide sequence number extension in offers with feedback.
-pub const TRANSPORT_NUMBER: u8 = 3;
-pub const OPUS: u8 = 111;
-pub const RED: u8 = 63;
-/// The numbers of a client that reads RED.
-pub const ITS_RED: u8 = 50;
-pub const ITS_OPUS: u8 = 51;
-pub const VP8: u8 = 96;
-
-/// An offer with these sections; the mid of each is its index.
-pub fn offer(credentials: &Credentials, sections: &[Section]) -> String {
-    let mids: Vec<String> = (0..sections.len()).map(|mid| mid.to_string()).collect();
-    let mut text = format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n",
-        mids.join(" ")
-    );
-    for (mid, section) in sections.iter().enumerate() {
-        let (media, direction, ssrc) = match section {
-            Section::SendAudio(ssrc) => ("audio", "sendonly", Some(ssrc)),
-            Section::SendVideo(ssrc) => ("video", "sendonly", Some(ssrc)),
-            Section::SendSimulcast(_) => ("video", "sendonly", None),
-            Section::ReceiveAudio => ("audio", "recvonly", None),
-            Section::SendRed(ssrc) => ("audio", "sendonly", Some(ssrc)),
-            Section::ReceiveRed => ("audio", "recvonly", None),
-            Section::ReceiveVideo | Section::ReceiveVideoWithFeedback => {
-                ("video", "recvonly", None)
-            }
-        };
-        let (red, opus) = match section {
-            Section::ReceiveRed => (Some(ITS_RED), ITS_OPUS),
-            Section::SendRed(_) => (Some(RED), OPUS),
-            _ => (None, OPUS),
-        };
-        let red_format = red.map(|red| format!(" {red}")).unwrap_or_default();
-        let red_lines = red
-            .map(|red| format!("a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n"))
-            .unwrap_or_default();
-        let codecs = match media {
-            "audio" => format!(
-                "m=audio 9 UDP/TLS/RTP/SAVPF{red_format} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n{red_lines}\
-                 a=extmap:{AUDIO_LEVEL} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
-            ),
-            _ => format!(
-                "m=video 9 UDP/TLS/RTP/SAVPF {VP8} 97\r\na=rtpmap:{VP8} VP8/90000\r\n\
-                 a=rtcp-fb:{VP8} nack\r\na=rtcp-fb:{VP8} nack pli\r\n\
-                 a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt={VP8}\r\n"
-            ),
-        };
-        text += &codecs;
-        if matches!(section, Section::ReceiveVideoWithFeedback) {
-            text += &format!(
-                "a=rtcp-fb:{VP8} transport-cc\r\na=extmap:{TRANSPORT_NUMBER} \
-                 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-            );
-        }
-        text += &format!(
-            "c=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
-             a=setup:actpass\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\n\
-             a=fingerprint:sha-256 {}\r\n",
-            credentials.fingerprint
-        );
-        if let Some(ssrc) = ssrc {
-            text += &format!("a=ssrc:{ssrc} cname:client\r\n");
-        }
-        if let Section::SendSimulcast([low, high]) = section {
-            text += &format!(
-                "a=ssrc-group:SIM {low} {high}\r\na=ssrc:{low} cname:client\r\n\
-                 a=ssrc:{high} cname:client\r\n"
-            );
-        }
-    }
-    text
 }
 
 /// A connected client.
@@ -222,6 +138,18 @@ impl Client {
         self.seals.encrypt_rtp(plain).unwrap().to_vec()
     }
 
+    /// Sends a packet to the engine.
+    pub fn send(&mut self, engine: &mut Engine, now: Instant, plain: &[u8]) {
+        let mut sealed = self.seal(plain);
+        engine.handle_datagram(now, self.address, None, &mut sealed);
+    }
+
+    /// Sends an RTCP packet to the engine.
+    pub fn send_rtcp(&mut self, engine: &mut Engine, now: Instant, plain: &[u8]) {
+        let mut sealed = self.seal_rtcp(plain);
+        engine.handle_datagram(now, self.address, None, &mut sealed);
+    }
+
     /// An RTCP packet as it goes over the wire.
     pub fn seal_rtcp(&mut self, plain: &[u8]) -> Vec<u8> {
         self.seals.encrypt_rtcp(plain).unwrap().to_vec()
@@ -276,15 +204,11 @@ fn shake_hands(
         while let Some(transmit) = endpoint.poll_transmit() {
             engine.handle_datagram(now, address, None, &mut transmit.message.to_vec());
         }
-        let mut answers = Vec::new();
-        engine.flush(now, |transmit| {
-            if transmit.to == address && (20..64).contains(&transmit.contents[0]) {
-                let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-                answers.extend(transmit.contents.chunks(size).map(BytesMut::from));
+        for (to, answer) in datagrams(engine, now) {
+            // DTLS by its first byte (RFC 7983).
+            if to == address && (20..64).contains(&answer[0]) {
+                let _ = endpoint.read(now, SERVER, None, BytesMut::from(&answer[..]));
             }
-        });
-        for answer in answers {
-            let _ = endpoint.read(now, SERVER, None, answer);
         }
     }
     let state = endpoint.get_connection_state(SERVER).expect("a handshake");
@@ -304,40 +228,4 @@ fn shake_hands(
         .unwrap()
     };
     (context(0), context(1))
-}
-
-/// An RTP packet with this payload, and with an audio level if it is Opus.
-pub fn packet(
-    payload_type: u8,
-    marker: bool,
-    sequence_number: u16,
-    timestamp: u32,
-    ssrc: u32,
-    payload: &[u8],
-) -> Vec<u8> {
-    let mut packet = vec![0x80, payload_type | u8::from(marker) << 7];
-    packet.extend_from_slice(&sequence_number.to_be_bytes());
-    packet.extend_from_slice(&timestamp.to_be_bytes());
-    packet.extend_from_slice(&ssrc.to_be_bytes());
-    if payload_type == OPUS || payload_type == RED {
-        packet[0] |= 0x10;
-        packet.extend_from_slice(&[0xBE, 0xDE, 0, 1, AUDIO_LEVEL << 4, 0x80 | 40, 0, 0]);
-    }
-    packet.extend_from_slice(payload);
-    packet
-}
-
-/// The same packet of sound at another level: decibels below the loudest (RFC 6464).
-pub fn with_level(mut packet: Vec<u8>, level: u8) -> Vec<u8> {
-    packet[17] = 0x80 | level;
-    packet
-}
-
-/// The payload of one packet of a VP8 frame with a 15-bit picture id (RFC 7741 section 4.2).
-pub fn vp8_payload(picture_id: u16, is_first: bool, is_key_frame: bool, bytes: usize) -> Vec<u8> {
-    let [high, low] = picture_id.to_be_bytes();
-    let first = if is_first { 0x90 } else { 0x80 };
-    let mut payload = vec![first, 0x80, 0x80 | high, low, u8::from(!is_key_frame)];
-    payload.resize(bytes, 7);
-    payload
 }

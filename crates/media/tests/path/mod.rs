@@ -6,9 +6,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Credentials, Section, TRANSPORT_NUMBER, VP8, packet, vp8_payload};
-use media::{Command, Config, Engine, Limits};
-use protocol::{PeerId, TrackId, TrackSource};
+use crate::client::{
+    self, Client, Credentials, Section, TRANSPORT_NUMBER, VP8, datagrams, is_rtcp, packet, payload,
+    vp8_payload,
+};
+use media::{Engine, Limits};
+use protocol::{TrackId, TrackSource};
 
 const TRACK: TrackId = TrackId::from_bits(1);
 const SSRC: u32 = 77;
@@ -49,35 +52,13 @@ pub struct World {
 impl World {
     pub fn new(section: Section, bps: f64) -> Self {
         let now = Instant::now();
-        let config = Config {
-            worker: 0,
-            candidates: vec!["192.0.2.1:7882".parse().unwrap()],
-            limits: Limits::default(),
-        };
-        let mut engine = Engine::new(now, config).unwrap();
+        let mut engine = client::engine(now, Limits::default());
         let credentials = Credentials::new();
-        let publish = Command::Publish {
-            peer: PeerId::from_bits(1),
-            track: TRACK,
-            mid: "0".into(),
-            source: TrackSource::Camera,
-            muted: false,
-        };
+        let publish = vec![client::publish(1, TRACK, TrackSource::Camera)];
         let sending = [Section::SendVideo(SSRC)];
-        let publisher = Client::connect(&mut engine, now, &credentials, 1, vec![publish], &sending);
-        let subscribe = Command::Subscribe {
-            peer: PeerId::from_bits(2),
-            track: TRACK,
-        };
-        let receiving = [section];
-        let subscriber = Client::connect(
-            &mut engine,
-            now,
-            &credentials,
-            2,
-            vec![subscribe],
-            &receiving,
-        );
+        let publisher = Client::connect(&mut engine, now, &credentials, 1, publish, &sending);
+        let subscribe = vec![client::subscribe(2, TRACK)];
+        let subscriber = Client::connect(&mut engine, now, &credentials, 2, subscribe, &[section]);
         Self {
             engine,
             now,
@@ -153,10 +134,7 @@ impl World {
                 SSRC,
                 &payload,
             );
-            let mut sealed = self.publisher.seal(&plain);
-            let from = self.publisher.address;
-            self.engine
-                .handle_datagram(self.now, from, None, &mut sealed);
+            self.publisher.send(&mut self.engine, self.now, &plain);
         }
     }
 
@@ -170,13 +148,9 @@ impl World {
 
     pub fn flush(&mut self) {
         let to = self.subscriber.address;
-        let queue = &mut self.queue;
-        self.engine.flush(self.now, |transmit| {
-            if transmit.to == to {
-                let size = transmit.segment_size.unwrap_or(transmit.contents.len());
-                queue.extend(transmit.contents.chunks(size).map(<[u8]>::to_vec));
-            }
-        });
+        let sent = datagrams(&mut self.engine, self.now).into_iter();
+        let its = sent.filter(|(address, _)| *address == to);
+        self.queue.extend(its.map(|(_, datagram)| datagram));
         self.engine.check_invariants();
         let queued = self.queue.iter().map(Vec::len).sum();
         self.longest_queue = self.longest_queue.max(queued);
@@ -203,7 +177,7 @@ impl World {
     }
 
     fn receive(&mut self, datagram: &[u8]) {
-        if (192..=223).contains(&datagram[1]) {
+        if is_rtcp(datagram) {
             return;
         }
         let plain = self.subscriber.open(datagram).expect("sealed for it");
@@ -212,12 +186,7 @@ impl World {
         }
         if plain[1] & 0x7F == VP8 {
             self.received.push(u16::from_be_bytes([plain[2], plain[3]]));
-            let words = match plain[0] & 0x10 {
-                0 => 0,
-                _ => 1 + usize::from(u16::from_be_bytes([plain[14], plain[15]])),
-            };
-            let payload = plain[12 + 4 * words..].to_vec();
-            self.payloads.push((self.ms, payload));
+            self.payloads.push((self.ms, payload(&plain).to_vec()));
         } else {
             self.retransmissions += 1;
         }
@@ -248,10 +217,8 @@ impl World {
         }
         let words = (feedback.len() / 4 - 1) as u16;
         feedback[2..4].copy_from_slice(&words.to_be_bytes());
-        let mut sealed = self.subscriber.seal_rtcp(&feedback);
-        let from = self.subscriber.address;
-        self.engine
-            .handle_datagram(self.now, from, None, &mut sealed);
+        self.subscriber
+            .send_rtcp(&mut self.engine, self.now, &feedback);
     }
 
     pub fn estimate(&self) -> f64 {
