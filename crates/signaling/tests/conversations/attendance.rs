@@ -4,8 +4,7 @@ use protocol::record::{AttendanceRecord, Write};
 use protocol::{Identity, Role, Timestamp, TrackSource};
 use signaling::{Permissions, Request};
 
-use crate::sessions::{live_room, own_room, session};
-use crate::world::{EVERYTHING, Joining, START, World, student};
+use crate::world::{EVERYTHING, Joining, START, World, live_room, own_room, session, student};
 
 /// The intervals of somebody, oldest first.
 fn intervals(world: &World, identity: &str) -> Vec<(u64, Option<u64>)> {

@@ -4,8 +4,9 @@ use protocol::{Change, EndReason, ErrorCode, Identity, RoomState, SessionState, 
 use signaling::{Effect, Permissions, Request};
 
 use crate::expected::{assert_goodbye, assert_refused};
-use crate::sessions::{done, live_room, own_room, session};
-use crate::world::{EVERYTHING, Joining, ROOM, START, World, student, tutor};
+use crate::world::{
+    EVERYTHING, Joining, ROOM, START, World, done, live_room, own_room, session, student, tutor,
+};
 
 fn hand_over(world: &mut World, from: &str, to: &str) -> Vec<Effect> {
     let participant = world.id(to);

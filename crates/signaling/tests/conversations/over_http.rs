@@ -8,8 +8,7 @@ use protocol::{
 use signaling::{ApiReply, ApiRequest, Caller, Limits, Request, RoomDetails, RoomRef};
 
 use crate::expected::assert_goodbye;
-use crate::sessions::{live_room, session};
-use crate::world::{ROOM, World, backend, class, person};
+use crate::world::{ROOM, World, backend, class, live_room, person, session};
 
 fn create(world: &mut World, name: &str, owner: Option<&str>) -> ApiRequest {
     ApiRequest::CreateRoom {

@@ -5,8 +5,9 @@ use protocol::{Change, ErrorCode, Identity, ServerMessage, StateUpdate, TrackSou
 use signaling::{ApiReply, ApiRequest, Effect, MediaEffect, Permissions, Request};
 
 use crate::expected::{assert_goodbye, assert_refused};
-use crate::sessions::live_room;
-use crate::world::{EVERYTHING, Joining, REQUEST, World, backend, class, person, student, tutor};
+use crate::world::{
+    EVERYTHING, Joining, REQUEST, World, backend, class, live_room, person, student, tutor,
+};
 
 fn done() -> ServerMessage {
     ServerMessage::Done {

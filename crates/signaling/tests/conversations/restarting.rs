@@ -6,8 +6,7 @@ use protocol::{EndReason, ErrorCode, RoomState, SessionState, Timestamp, TrackSo
 use signaling::{Limits, Recorded, Rooms};
 
 use crate::expected::assert_refused;
-use crate::sessions::{done, live_room, session};
-use crate::world::{ROOM, START, World, person};
+use crate::world::{ROOM, START, World, done, live_room, person, session};
 
 #[test]
 fn e9_after_a_kill_the_room_is_idle_and_the_host_goes_live_again_at_once() {

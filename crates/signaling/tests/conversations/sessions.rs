@@ -8,45 +8,10 @@ use protocol::{
 use signaling::{ApiReply, ApiRequest, Effect, Request};
 
 use crate::expected::{assert_goodbye, assert_refused};
-use crate::world::{REQUEST, ROOM, START, World, backend, class, person, student, tutor};
-
-/// Somebody's own room, with the owner in it, and nothing running.
-pub(crate) fn own_room() -> (World, RoomId) {
-    let mut world = World::new();
-    let room = world.own_room("host", ROOM);
-    world.join("host");
-    (world, room)
-}
-
-/// The same, live.
-pub(crate) fn live_room() -> (World, RoomId) {
-    let (mut world, room) = own_room();
-    world.go_live("host", "first key");
-    (world, room)
-}
-
-/// The session that runs, or ran last, as it is written down.
-pub(crate) fn session(world: &World) -> SessionRecord {
-    let sessions = world.store.sessions.values();
-    let last = sessions.max_by_key(|of| (of.created_at, of.id));
-    last.expect("a session").clone()
-}
-
-/// The session that `done` at this place tells of.
-#[track_caller]
-pub(crate) fn done(effects: &[Effect], place: usize) -> SessionInfo {
-    match &effects[place] {
-        Effect::Acknowledge {
-            message:
-                ServerMessage::Done {
-                    request_id: REQUEST,
-                    session: Some(session),
-                },
-            ..
-        } => session.clone(),
-        other => panic!("done with a session, not {other:#?}"),
-    }
-}
+use crate::world::{
+    REQUEST, ROOM, START, World, backend, class, done, live_room, own_room, person, session,
+    student, tutor,
+};
 
 fn live(session: &SessionRecord) -> SessionInfo {
     SessionInfo {

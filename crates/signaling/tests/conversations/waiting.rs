@@ -4,9 +4,9 @@ use protocol::{Change, ErrorCode, RoomState, ServerMessage, Waiting, WaitingPart
 use signaling::{ApiRequest, Effect, Limits, Permissions, Request};
 
 use crate::expected::{assert_error, assert_goodbye, assert_refused};
-use crate::sessions::{done, live_room, own_room};
 use crate::world::{
-    EVERYTHING, Joining, REQUEST, ROOM, START, World, class, person, student, tutor,
+    EVERYTHING, Joining, REQUEST, ROOM, START, World, class, done, live_room, own_room, person,
+    student, tutor,
 };
 
 /// The settings of the room, with or without a lobby.

@@ -1,20 +1,22 @@
 //! A server, its clients and their media, by name, so that a test reads like a transcript. Ids count up
 //! from 1 in the order in which they are drawn.
 
+mod named;
+mod owned;
+mod people;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::record::Write;
 use protocol::{
-    ConnectionId, Identity, Participant, ParticipantId, PeerId, Publish, Resume, Role, RoomId,
-    RoomInfo, RoomName, RoomSettings, SessionId, StateUpdate, Timestamp, TrackId, TrackSource,
-    Waiting, WaitingParticipant,
+    ConnectionId, Identity, ParticipantId, PeerId, Publish, Role, RoomId, RoomName, SessionId,
+    Timestamp, TrackId, TrackSource, Waiting, WaitingParticipant,
 };
-use signaling::{
-    ApiCommand, ApiReply, ApiRequest, ApiResult, AskerId, Caller, Claims, Command, Effect, Fresh,
-    Join, Limits, MediaEvent, Permissions, Request, RoomRef, Rooms, Start,
-};
+use signaling::{Claims, Command, Effect, Fresh, Join, Limits, MediaEvent, Request, Rooms};
 
+pub(crate) use self::owned::{done, live_room, own_room, session};
+pub(crate) use self::people::{EVERYTHING, Joining, backend, class, person, student, tutor};
 use crate::media_plane::MediaPlane;
 use crate::store::Store;
 use crate::view::View;
@@ -61,80 +63,6 @@ pub(crate) struct Client {
     pub(crate) waiting_list: Vec<WaitingParticipant>,
 }
 
-/// What a join says, with defaults.
-pub(crate) struct Joining {
-    pub(crate) tab: String,
-    pub(crate) identity: String,
-    pub(crate) room: String,
-    pub(crate) name: String,
-    pub(crate) role: String,
-    pub(crate) permissions: Permissions,
-    pub(crate) resume: Option<Resume>,
-    pub(crate) state: StateUpdate,
-    pub(crate) subscribe_automatically: bool,
-}
-
-pub(crate) const EVERYTHING: Permissions = Permissions {
-    publish: true,
-    subscribe: true,
-    publish_data: true,
-    moderate: false,
-    hidden: false,
-};
-
-/// A tutor: may moderate, by the token.
-pub(crate) fn tutor(tab: &str) -> Joining {
-    let permissions = Permissions {
-        moderate: true,
-        ..EVERYTHING
-    };
-    Joining {
-        role: "tutor".into(),
-        permissions,
-        ..student(tab)
-    }
-}
-
-/// A backend with an API key, which may do everything.
-pub(crate) fn backend() -> Caller {
-    Caller {
-        identity: Identity("APIkey".into()),
-        may_create: true,
-        may_list: true,
-        admin_of: None,
-    }
-}
-
-/// Somebody over HTTP, with a token that grants nothing.
-pub(crate) fn person(identity: &str) -> Caller {
-    Caller {
-        identity: Identity(identity.into()),
-        may_create: false,
-        may_list: false,
-        admin_of: None,
-    }
-}
-
-/// The room in which conversations happen.
-pub(crate) fn class() -> RoomRef {
-    RoomRef::Name(RoomName(ROOM.into()))
-}
-
-/// A student who may do everything but moderate.
-pub(crate) fn student(tab: &str) -> Joining {
-    Joining {
-        tab: tab.into(),
-        identity: tab.into(),
-        room: ROOM.into(),
-        name: format!("Name of {tab}"),
-        role: "student".into(),
-        permissions: EVERYTHING,
-        resume: None,
-        state: StateUpdate::default(),
-        subscribe_automatically: true,
-    }
-}
-
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(Limits::default())
@@ -157,8 +85,6 @@ impl World {
             drawn: 0,
         }
     }
-
-    // What happens.
 
     /// Somebody comes who may do everything but moderate.
     pub(crate) fn join(&mut self, tab: &str) -> Vec<Effect> {
@@ -343,67 +269,6 @@ impl World {
         self.perform(effects)
     }
 
-    /// Somebody asks over HTTP; the answer, and what else follows.
-    pub(crate) fn api(&mut self, caller: &Caller, request: ApiRequest) -> (ApiResult, Vec<Effect>) {
-        let asker = AskerId(self.draw());
-        let mut effects = self.handle(Command::Api(Box::new(ApiCommand {
-            asker,
-            caller: caller.clone(),
-            request,
-        })));
-        let Some(Effect::Reply { asker: to, result }) = effects.pop() else {
-            panic!("a reply at the end, not {effects:#?}");
-        };
-        assert_eq!(to, asker);
-        let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { .. });
-        assert!(!effects.iter().any(is_reply), "one reply");
-        (result, effects)
-    }
-
-    /// The same for what must succeed.
-    #[track_caller]
-    pub(crate) fn api_ok(&mut self, caller: &Caller, request: ApiRequest) -> ApiReply {
-        let (result, _) = self.api(caller, request);
-        result.expect("a request that is granted")
-    }
-
-    /// Somebody has a room of their own, with this name.
-    pub(crate) fn own_room(&mut self, owner: &str, name: &str) -> RoomId {
-        let fresh_room = RoomId::from_bits(self.draw());
-        let request = ApiRequest::CreateRoom {
-            name: RoomName(name.into()),
-            owner: Some(Identity(owner.into())),
-            settings: RoomSettings::default(),
-            fresh_room,
-        };
-        match self.api_ok(&backend(), request) {
-            ApiReply::Room(details) => details.record.id,
-            other => panic!("a room, not {other:?}"),
-        }
-    }
-
-    /// A key, and an id for the session if it makes one.
-    pub(crate) fn start(&mut self, key: &str) -> Start {
-        Start {
-            key: key.into(),
-            fresh_session: SessionId::from_bits(self.draw()),
-        }
-    }
-
-    pub(crate) fn go_live(&mut self, tab: &str, key: &str) -> Vec<Effect> {
-        let start = self.start(key);
-        self.ask(tab, Request::GoLive(start))
-    }
-
-    pub(crate) fn open_lobby(&mut self, tab: &str, key: &str) -> Vec<Effect> {
-        let start = self.start(key);
-        self.ask(tab, Request::OpenLobby(start))
-    }
-
-    pub(crate) fn end_session(&mut self, tab: &str) -> Vec<Effect> {
-        self.ask(tab, Request::EndSession { session: None })
-    }
-
     /// The server is killed with all connections, and begins again with what was written down.
     pub(crate) fn restart(&mut self) {
         let stored = self.store.recover(self.now);
@@ -432,94 +297,5 @@ impl World {
     pub(crate) fn draw(&mut self) -> u64 {
         self.drawn += 1;
         self.drawn
-    }
-
-    // Who and what is meant.
-
-    /// The connections that are open, those that tabs have forgotten included.
-    pub(crate) fn open_connections(&self) -> Vec<ConnectionId> {
-        let all = self.clients.values().chain(&self.retired);
-        all.filter(|client| client.is_open)
-            .map(|client| client.connection)
-            .collect()
-    }
-
-    pub(crate) fn connection(&self, tab: &str) -> ConnectionId {
-        self.clients[tab].connection
-    }
-
-    /// The participant whom a tab last joined as.
-    pub(crate) fn id(&self, tab: &str) -> ParticipantId {
-        self.clients[tab]
-            .view
-            .as_ref()
-            .expect("a tab that joined")
-            .own
-    }
-
-    /// The id under which a tab waits outside.
-    pub(crate) fn waiting_id(&self, tab: &str) -> ParticipantId {
-        let outside = self.clients[tab].outside.as_ref();
-        outside.expect("a tab that waits").participant_id
-    }
-
-    /// The room as it is told now.
-    pub(crate) fn info(&self) -> RoomInfo {
-        let room = self.rooms.room(&RoomName(ROOM.into()));
-        room.expect("a room").info
-    }
-
-    pub(crate) fn peer(&self, tab: &str) -> PeerId {
-        self.peers[tab]
-    }
-
-    /// The track that a tab last published on a section.
-    pub(crate) fn track(&self, tab: &str, mid: &str) -> TrackId {
-        self.tracks[&(tab.to_string(), mid.to_string())]
-    }
-
-    pub(crate) fn room_id(&self) -> RoomId {
-        self.rooms
-            .room(&RoomName(ROOM.into()))
-            .expect("an open room")
-            .id
-    }
-
-    pub(crate) fn last_change(&self) -> u64 {
-        self.rooms
-            .room(&RoomName(ROOM.into()))
-            .expect("an open room")
-            .last_change
-    }
-
-    /// A participant as the room sees them now.
-    pub(crate) fn participant(&self, tab: &str) -> Participant {
-        let id = self.id(tab);
-        let room = self
-            .rooms
-            .room(&RoomName(ROOM.into()))
-            .expect("an open room");
-        room.participants
-            .into_iter()
-            .find(|other| other.id == id)
-            .expect("a visible participant")
-    }
-
-    /// With the last secret of this tab, and what it saw.
-    pub(crate) fn resume(&self, tab: &str) -> Resume {
-        let client = &self.clients[tab];
-        let last_change = client.view.as_ref().map(|view| view.last_change);
-        Resume {
-            token: client.resume_token.clone(),
-            last_change,
-        }
-    }
-
-    /// With the last secret of this tab, after a refresh.
-    pub(crate) fn refresh(&self, tab: &str) -> Resume {
-        Resume {
-            last_change: None,
-            ..self.resume(tab)
-        }
     }
 }
