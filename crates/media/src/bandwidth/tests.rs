@@ -1,4 +1,4 @@
-//! A peer that says nothing, one that speaks of itself, and one that lies.
+//! What is believed of a peer that says nothing, of one that speaks of itself, and of one that lies.
 
 mod simulation;
 

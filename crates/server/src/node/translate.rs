@@ -1,4 +1,4 @@
-//! Between the words of signaling and of media, which have never heard of each other. Nothing is decided.
+//! Translates between the words of signaling and of media, which have never heard of each other. It decides nothing.
 
 use protocol::RoomId;
 use signaling::{MediaEffect, MediaEvent};

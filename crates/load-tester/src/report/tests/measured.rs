@@ -1,4 +1,4 @@
-//! A run that never was, without a fault.
+//! The measurements of a run that never was, without a fault: tests of the report plant theirs in it.
 
 use std::time::Duration;
 

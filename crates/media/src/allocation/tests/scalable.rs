@@ -1,4 +1,4 @@
-//! A single stream with several sizes in it (SVC): to a viewer as simulcast is.
+//! What the allocator gives of a single stream with several sizes in it (SVC): to a viewer it is as simulcast is.
 
 use protocol::{ParticipantId, TrackId, TrackSource};
 

@@ -1,4 +1,4 @@
-//! Fewer frames of a picture, where all of them do not fit.
+//! What the allocator gives where not all frames of a picture fit: fewer of them.
 
 use super::*;
 
