@@ -48,13 +48,22 @@ impl LayerSelector {
         }
     }
 
-    /// The highest temporal layer to forward of whichever simulcast layer; `None` is all of them. Fewer from the
-    /// next frame on, more from where the stream allows it, which may take a second. No key frame is needed.
+    /// The highest temporal layer to forward of the target; `None` is all of them. Fewer from the next frame on,
+    /// more from where the stream allows it, which may take a second. No key frame is needed.
+    ///
+    /// The layer that is sent until the target's key frame does not get more by it, for what a smaller one may have
+    /// would be too much of a larger one. It gets less if it is the larger one, where less is to be sent soon; and
+    /// not where more is.
     pub(crate) fn set_temporal(&mut self, highest: Option<u8>) {
-        self.within.want(Bounds {
-            temporal: highest.unwrap_or(ALL.temporal),
-            ..self.within.wanted()
-        });
+        let highest = highest.unwrap_or(ALL.temporal);
+        self.within.await_temporal(highest);
+        let wanted = self.within.wanted();
+        let temporal = match (self.current, self.target) {
+            (Some(current), Some(target)) if target < current => wanted.temporal.min(highest),
+            (Some(current), Some(target)) if target > current => wanted.temporal,
+            _ => highest,
+        };
+        self.within.want(Bounds { temporal, ..wanted });
     }
 
     /// The highest spatial layer to forward where one stream has several (VP9, AV1); `None` is all of them. More
@@ -102,7 +111,7 @@ impl LayerSelector {
             return Decision::Drop;
         }
         self.current = Some(layer);
-        self.within.restart();
+        self.within.restart(layer == target);
         Decision::Switch
     }
 
@@ -140,6 +149,9 @@ impl LayerSelector {
         self.target
     }
 }
+
+#[cfg(test)]
+mod bounds_tests;
 
 #[cfg(test)]
 mod tests {

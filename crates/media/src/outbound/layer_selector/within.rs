@@ -35,6 +35,8 @@ pub(crate) enum Lot {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Within {
     wanted: Bounds,
+    /// The bound of temporal layers that comes with the stream which is awaited, or is here.
+    awaited_temporal: u8,
     current: Choice,
     /// What was chosen up to the last change: frames from before it that come late are judged by it.
     before: Choice,
@@ -79,6 +81,7 @@ impl Within {
     pub(super) fn new() -> Self {
         Self {
             wanted: ALL,
+            awaited_temporal: ALL.temporal,
             current: EVERYTHING,
             before: EVERYTHING,
             changed_at: None,
@@ -108,10 +111,24 @@ impl Within {
         self.spatial
     }
 
-    /// Another stream begins with a key frame.
-    pub(super) fn restart(&mut self) {
+    /// The stream that is awaited comes with this bound of temporal layers.
+    pub(super) fn await_temporal(&mut self, highest: u8) {
+        self.awaited_temporal = highest;
+    }
+
+    /// Another stream begins with a key frame: the one that is awaited, or a smaller one meanwhile, all of which is
+    /// less than part of that.
+    pub(super) fn restart(&mut self, is_awaited: bool) {
+        let temporal = match is_awaited {
+            true => self.awaited_temporal,
+            false => ALL.temporal,
+        };
         *self = Self {
-            wanted: self.wanted,
+            wanted: Bounds {
+                temporal,
+                ..self.wanted
+            },
+            awaited_temporal: self.awaited_temporal,
             ..Self::new()
         };
     }
