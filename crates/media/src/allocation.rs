@@ -32,9 +32,9 @@ pub use self::explain::{ForwardedTrack, Forwarding, LayerReport};
 /// Layers of a track: simulcast has three in every client there is; one more is harmless.
 pub(crate) const MAX_LAYERS: usize = 4;
 
-/// With an estimate, which changes by itself, the peer is looked at so often.
-const INTERVAL: Duration = Duration::from_millis(250);
-/// Without one nothing changes that does not say so; this is for what forgot to.
+/// With an estimate, which changes by itself, the peer is looked at so often: as peers at rest are looked after.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Without one, or with nothing that depends on it, nothing changes that does not say so; this is for what forgot to.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer is raised only into this share of the estimate: its noise (9 % either way) must not lower it again.
 const RISING_SHARE: f64 = 0.83;
@@ -172,7 +172,7 @@ pub(crate) struct Allocator {
 }
 
 impl Allocator {
-    /// Whether to look again.
+    /// Whether to look again. `estimate`: the peer's, if what it gets depends on that.
     pub(crate) fn is_due(&self, now: Instant, estimate: Option<u64>) -> bool {
         let interval = match estimate {
             Some(_) => INTERVAL,

@@ -187,9 +187,10 @@ impl Peer {
         true
     }
 
-    /// Whether nothing of the peer is due before long: it is connected, publishes nothing, and all that it
-    /// receives is flowing and has one layer only, so that there is none to go to. Whatever must be looked at
-    /// more often says so here.
+    /// Whether nothing of the peer is due before long: it is connected, publishes nothing, nothing has changed, and
+    /// all that it receives is flowing and has one layer only. Then no other layer stops or begins, and no key frame is
+    /// waited for; more or fewer frames or sizes of the one are weighed with the estimate, as often as it is looked
+    /// after at rest. Whatever must be looked at more often says so here.
     pub(crate) fn is_at_rest(&self, tracks: &Slab<Track>) -> bool {
         let is_at_rest = |outbound: &OutboundTrack| {
             let has_layers = tracks
@@ -198,6 +199,7 @@ impl Peer {
             outbound.is_at_rest() && !has_layers
         };
         self.tracks.is_empty()
+            && !self.allocator.is_dirty
             && !self.transport.wants_timeouts()
             && self.outbound.iter().all(is_at_rest)
     }

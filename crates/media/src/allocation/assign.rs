@@ -21,7 +21,9 @@ const NEW: Duration = Duration::from_secs(1);
 /// Give each subscription of a peer its layer, if it is time to look.
 pub(crate) fn assign(now: Instant, place: usize, peer: &mut Peer, tracks: &mut Slab<Track>) {
     let estimate = estimate(peer);
-    if !peer.allocator.is_due(now, estimate) {
+    // Sound is given in any case.
+    let weighed = estimate.filter(|_| !peer.only_hears());
+    if !peer.allocator.is_due(now, weighed) {
         return;
     }
     let demand = |outbound: &OutboundTrack| demand(now, outbound, &tracks[outbound.track]);

@@ -23,6 +23,7 @@ const BOB: PeerId = PeerId::from_bits(2);
 const CAMERA: TrackId = TrackId::from_bits(11);
 const MICROPHONE: TrackId = TrackId::from_bits(12);
 
+mod at_rest;
 mod far_viewers;
 mod listeners;
 mod relay;
