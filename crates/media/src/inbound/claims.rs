@@ -1,6 +1,7 @@
 //! Who has a room's places, where several workers give them away at once. Each says which places its voices have
 //! taken, when, and whose; all read what all have said in the order of time, and so come to the same. It hears nothing.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use protocol::TrackId;
@@ -38,13 +39,17 @@ impl Said {
 pub(crate) fn settle(mut claims: Vec<Claim>, places: usize) -> Vec<Claim> {
     claims.sort_unstable_by_key(|claim| (claim.since, claim.track));
     let mut held: Vec<Claim> = Vec::with_capacity(places.min(claims.len()));
+    // There may be as many places as microphones, and thousands of both.
+    let mut place_of = HashMap::with_capacity(held.capacity());
     for claim in claims {
-        let is_vacated = |of: &Claim| Some(of.track) == claim.instead_of;
-        match held.iter().position(is_vacated) {
-            Some(place) => held[place] = claim,
-            None if held.len() < places => held.push(claim),
-            None => {}
+        let vacated = claim.instead_of.and_then(|of| place_of.remove(&of));
+        let place = vacated.unwrap_or(held.len());
+        match held.get_mut(place) {
+            Some(of) => *of = claim,
+            None if place < places => held.push(claim),
+            None => continue,
         }
+        place_of.insert(claim.track, place);
     }
     held
 }

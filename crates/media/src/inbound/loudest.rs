@@ -2,6 +2,7 @@
 //! who receives it. Where a room is on several workers, each of them has the sounds of its own publishers here, and
 //! hears of the others which places they have (`claims`).
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use protocol::TrackId;
@@ -9,6 +10,8 @@ use slab::Slab;
 
 use super::claims::{Claim, Said, settle};
 
+#[cfg(test)]
+mod many_tests;
 #[cfg(test)]
 mod tests;
 
@@ -243,9 +246,14 @@ impl Loudest {
     }
 
     fn begin(&mut self, since: Instant, key: usize, instead_of: Option<TrackId>) -> Hearing {
-        self.voices[key].place = Some(Place { since, instead_of });
+        let voice = &mut self.voices[key];
+        voice.place = Some(Place { since, instead_of });
         self.has_changed = true;
-        self.settle();
+        match (instead_of, voice.claim()) {
+            // A place was free: all claims hold, and one more takes nobody's.
+            (None, Some(claim)) => self.heard.push((claim, Some(key))),
+            _ => self.settle(),
+        }
         match self.voices[key].place {
             Some(_) => Hearing::Begins,
             None => Hearing::Unheard,
@@ -257,17 +265,16 @@ impl Loudest {
         let elsewhere = self.elsewhere.iter().flat_map(|(_, said)| &said.claims);
         let claims = elsewhere.copied().chain(self.claims()).collect();
         let held = settle(claims, self.places);
-        for (_, voice) in &mut self.voices {
-            let is_held = held.iter().any(|claim| claim.track == voice.track);
-            if !is_held && voice.place.take().is_some() {
-                self.has_changed = true;
-            }
+        let keys = self.voices.iter().map(|(key, voice)| (voice.track, key));
+        let mut keys: HashMap<TrackId, usize> = keys.collect();
+        let heard = held
+            .into_iter()
+            .map(|claim| (claim, keys.remove(&claim.track)));
+        self.heard = heard.collect();
+        // Those that are left are not heard.
+        for key in keys.into_values() {
+            self.has_changed |= self.voices[key].place.take().is_some();
         }
-        let key_of = |claim: &Claim| {
-            let mut voices = self.voices.iter();
-            voices.find_map(|(key, voice)| (voice.track == claim.track).then_some(key))
-        };
-        self.heard = held.iter().map(|claim| (*claim, key_of(claim))).collect();
     }
 
     /// The quietest of those heard who may lose their place, and its loudness.
