@@ -113,7 +113,7 @@ async function look() {
   const frozen = (passed.totalFreezesDuration ?? 0) / seconds;
   const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)} %`;
   console.log(`${percent(lost / (lost + carried))} lost, frozen ${percent(frozen)} of ${seconds.toFixed(0)} s`, passed);
-  return { frozen, framesPerSecond: (passed.framesDecoded ?? 0) / seconds };
+  return { decoded: passed.framesDecoded ?? 0, sent: passed.framesSent ?? 0 };
 }
 
 /** @param {number} share of the packets that are lost between camera and viewer, half on either leg */
@@ -126,7 +126,7 @@ for (const share of [0, 0.05, 0.1]) {
   // How long it stands still is printed and not claimed: a busy machine stops pictures as well.
   test(`with ${100 * share} % lost between camera and viewer the picture goes on`, async () => {
     await lose(share);
-    const { framesPerSecond } = await look();
-    assert.ok(framesPerSecond > 3, `${framesPerSecond} frames per second`);
+    const { decoded, sent } = await look();
+    assert.ok(decoded > 0.1 * sent, `${decoded} of ${sent} frames`);
   });
 }

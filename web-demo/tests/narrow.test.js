@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage, status, tile, until } from "./support/browser.js";
+import { encoder, untilOrSlow } from "./support/encoder.js";
 import { freeUdpPort, startRelay } from "./support/relay.js";
 import { startServer } from "./support/server.js";
 
@@ -16,6 +17,8 @@ let browser;
 /** @type {Awaited<ReturnType<typeof startRelay>>} */
 let relay;
 /** @type {Page} */
+let ada;
+/** @type {Page} */
 let viewer;
 
 const ROOM = "narrow";
@@ -23,6 +26,7 @@ const ROOM = "narrow";
 const NARROW_BPS = 600_000;
 const NARROW_SHARE = 0.7;
 const QUEUE_MS = 200;
+const FRAMES_PER_SECOND = 15;
 /** In which the queue that the fall left behind is gone. */
 const SETTLING_MS = 3_000;
 const WATCHED_MS = 10_000;
@@ -39,7 +43,7 @@ before(async () => {
   server = await startServer({ args: ["--public-ip", "127.0.0.1"], udpPort: port });
   relay = await startRelay(port);
   browser = await launchChromium();
-  const ada = await openPage(browser, server, { room: ROOM, name: "Ada", scripts: [camera(1_280, 15)], fullCamera: true });
+  ada = await openPage(browser, server, { room: ROOM, name: "Ada", scripts: [camera(1_280, FRAMES_PER_SECOND)], fullCamera: true });
   await status(ada, "connected");
   viewer = await openPage(browser, server, { room: ROOM, name: "Bob", scripts: [camera(64, 5), relay.script], fullCamera: true });
   await status(viewer, "connected");
@@ -83,11 +87,19 @@ const figures = () =>
     return found;
   }, NAMES);
 
-/** What comes in a while. @param {number} ms */
+/** How many packets of sound Ada's page has sent. */
+const soundSent = () =>
+  ada.evaluate(async () => {
+    const all = [...(await /** @type {any} */ (window).connections.at(-1).getStats()).values()];
+    return all.filter((entry) => entry.type === "outbound-rtp" && entry.kind === "audio").reduce((sum, entry) => sum + entry.packetsSent, 0);
+  });
+
+/** What comes in a while, and is sent. @param {number} ms */
 async function watch(ms) {
-  const [before, since] = [await figures(), performance.now()];
+  const sent = async () => ({ frames: (await encoder(ada)).encoded, sound: await soundSent() });
+  const [before, sentBefore, since] = [await figures(), await sent(), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, ms));
-  const now = await figures();
+  const [now, sentNow] = [await figures(), await sent()];
   const seconds = (performance.now() - since) / 1_000;
   const passed = (/** @type {"audio" | "video"} */ kind, /** @type {string} */ name) => (now[kind][name] ?? 0) - (before[kind][name] ?? 0);
   const audioPackets = passed("audio", "packetsReceived");
@@ -95,6 +107,8 @@ async function watch(ms) {
   return {
     seconds,
     framesPerSecond: passed("video", "framesDecoded") / seconds,
+    framesEncoded: (sentNow.frames - sentBefore.frames) / seconds,
+    audioSent: sentNow.sound - sentBefore.sound,
     frozen: passed("video", "totalFreezesDuration") / seconds,
     freezes: passed("video", "freezeCount"),
     audioPackets,
@@ -103,10 +117,10 @@ async function watch(ms) {
   };
 }
 
-test("behind a narrow path a smaller picture goes on, and the largest comes back with the room for it", async () => {
-  // A slow machine encodes less of it than it might have.
-  const wide = await until("the largest layer comes, for a while", forwarded, ({ layer, target, rates }) =>
+test("behind a narrow path a smaller picture goes on, and the largest comes back with the room for it", async (t) => {
+  const wide = await untilOrSlow(t, ada, FRAMES_PER_SECOND, "the largest layer comes, for a while", forwarded, ({ layer, target, rates }) =>
     layer === 2 && target === 2 && rates[2] > 2 * rates[0] + 100);
+  if (!wide) return;
   console.log("wide", wide, await watch(3_000));
   const { rates } = await forwarded();
 
@@ -120,13 +134,13 @@ test("behind a narrow path a smaller picture goes on, and the largest comes back
   const narrow = await forwarded();
   console.log("narrow", narrow, during);
   assert.ok(narrow.layer < 2 || 1_000 * narrow.rates[2] < bitsPerSecond, `layer ${narrow.layer}`);
-  // What a busy machine makes of it is printed; that it goes on at all is claimed. A quarter of 15 frames is the least.
-  assert.ok(during.framesPerSecond > 1.5, `${during.framesPerSecond} frames per second`);
-  assert.ok(during.audioPackets > 20 * during.seconds, `${during.audioPackets} packets of sound`);
+  // Of what a busy machine encodes. A quarter of the frames is the least that is chosen.
+  assert.ok(during.framesPerSecond > 0.15 * during.framesEncoded, `${during.framesPerSecond} of ${during.framesEncoded} frames per second`);
+  assert.ok(during.audioPackets > 0.8 * during.audioSent, `${during.audioPackets} of ${during.audioSent} packets of sound`);
   assert.ok(during.audioLost < 0.05, `${during.audioLost} of the sound lost`);
 
   relay.limit(null);
   const widened = performance.now();
-  const again = await until("the largest layer comes again", forwarded, ({ layer }) => layer === 2);
-  console.log(`again after ${Math.round(performance.now() - widened)} ms`, again);
+  const again = await untilOrSlow(t, ada, FRAMES_PER_SECOND, "the largest layer comes again", forwarded, ({ layer }) => layer === 2);
+  if (again) console.log(`again after ${Math.round(performance.now() - widened)} ms`, again);
 });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchChromium, openPage, received, status, tile, until, videoOf } from "./support/browser.js";
+import { encoder, untilOrSlow } from "./support/encoder.js";
 import { freeUdpPort, startRelay } from "./support/relay.js";
 import { startServer } from "./support/server.js";
 
@@ -34,6 +35,8 @@ after(async () => {
 /** What shows for so long after its time is a freeze. */
 const FREEZE_MS = 500;
 const framesPerSecond = 20;
+/** An encoder that was not up to speed for so long will not be. */
+const ENCODER_LIMIT_MS = 60_000;
 /** For how long frames are counted. */
 const WATCHED_MS = 3_000;
 /** Of what the stream takes, the path carries so much; nothing is lost in its queue. */
@@ -134,32 +137,36 @@ const watch = (page, selector) =>
 const watched = (page, selector) => page.locator(selector).evaluate((video) => /** @type {any} */ (video).watched);
 
 /**
- * How many frames come in a second, while they are or are not left out all the time.
- * @param {Page} page @param {string} room @param {boolean} isBound
+ * How many frames come in a second, and how many Ada's page encodes, while they are or are not left out all the time.
+ * @param {{ ada: Page, bob: Page }} pages @param {string} room @param {boolean} isBound
  */
-const rate = (page, room, isBound) =>
+const rate = ({ ada, bob }, room, isBound) =>
   until(`frames are ${isBound ? "" : "not "}left out for a while`, async () => {
     const before = await forwarded(room);
-    const [first, since] = [await decoder(page, "Ada"), performance.now()];
+    const look = async () => ({ ...(await decoder(bob, "Ada")), ...(await encoder(ada)), now: performance.now() });
+    const first = await look();
     await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
-    const last = await decoder(page, "Ada");
-    const frames = ((last.framesDecoded - first.framesDecoded) * 1_000) / (performance.now() - since);
+    const last = await look();
+    const perSecond = (/** @type {"framesDecoded" | "encoded"} */ name) => ((last[name] - first[name]) * 1_000) / (last.now - first.now);
+    const [frames, encoded] = [perSecond("framesDecoded"), perSecond("encoded")];
     const after = await forwarded(room);
     const isSteady = before.temporal === after.temporal && (after.temporal !== null) === isBound;
-    return { frames, isSteady, temporal: after.temporal };
+    return { frames, encoded, isSteady, temporal: after.temporal };
   }, ({ isSteady }) => isSteady);
 
 /**
- * Ada sends so, and Bob sees it.
+ * Ada sends so, and Bob sees it, until the end of the test.
+ * @param {import("node:test").TestContext} t
  * @param {string} room
  * @param {Parameters<typeof camera>[0]} options
  */
-async function conversation(room, options) {
+async function conversation(t, room, options) {
   const ada = await openPage(browser, server, { room, name: "Ada", scripts: [camera(options)], fullCamera: true });
   await status(ada, "connected");
   const bob = await openPage(browser, server, { room, name: "Bob", scripts: [QUIET, relay.script], fullCamera: true });
   await status(bob, "connected");
   await until("Bob sees Ada", async () => (await decoder(bob, "Ada"))?.framesDecoded ?? 0, (frames) => frames > 10);
+  t.after(() => Promise.all([ada, bob].map((page) => page.context().close())));
   return { ada, bob };
 }
 
@@ -175,10 +182,13 @@ const breaks = (first, last) =>
 for (const [codec, mode] of [["video/VP8", "L1T3"], ["video/VP9", "L1T3"], ["video/AV1", "L1T3"]]) {
   test(`${codec} ${mode}: fewer frames behind a narrow path, and all of them again, without a key frame`, async (t) => {
     const room = `${codec.slice(6)}-${mode}`.toLowerCase();
-    const { ada, bob } = await conversation(room, { codec, mode, width: 320, framesPerSecond, bitsPerSecond: 300_000 });
+    const { ada, bob } = await conversation(t, room, { codec, mode, width: 320, framesPerSecond, bitsPerSecond: 300_000 });
     assert.equal((await received(bob, "Ada")).codec, codec);
     // An encoder that was short of time at first sends few frames of its own accord.
-    const full = (await until("the encoder is up to speed", () => rate(bob, room, false), ({ frames }) => frames > 0.7 * framesPerSecond)).frames;
+    const whole = () => rate({ ada, bob }, room, false);
+    const full = await untilOrSlow(t, ada, framesPerSecond, "the encoder is up to speed, and all of it comes", whole, ({ frames }) =>
+      frames > 0.7 * framesPerSecond, ENCODER_LIMIT_MS);
+    if (!full) return;
     const wide = await until("three temporal layers are known, and all are sent", () => forwarded(room), ({ temporal, layers }) =>
       temporal === null && layers[0]?.temporal_bps.length === 2);
     const first = await decoder(bob, "Ada");
@@ -187,38 +197,42 @@ for (const [codec, mode] of [["video/VP8", "L1T3"], ["video/VP9", "L1T3"], ["vid
     relay.limit({ bitsPerSecond: NARROW_SHARE * wide.layers[0].bitrate_bps + SOUND_BPS, queueMs: QUEUE_MS });
     const narrow = await until("fewer frames are sent", () => forwarded(room), ({ temporal }) => temporal !== null);
     assert.equal(narrow.reason, "bandwidth");
-    const few = await rate(bob, room, true);
+    const few = await rate({ ada, bob }, room, true);
     relay.limit(null);
-    const again = (await until("every frame comes again", () => rate(bob, room, false), ({ frames }) => frames > 0.7 * full)).frames;
+    // Of what is encoded now: a busy machine may encode less than before.
+    const again = await untilOrSlow(t, ada, framesPerSecond, "every frame comes again", whole, ({ frames, encoded }) => frames > 0.7 * encoded);
+    if (!again) return;
 
     const last = await decoder(bob, "Ada");
     const [seen, own] = [await watched(bob, videoOf("Ada")), await watched(ada, OWN)];
     const found = breaks(first, last);
     const round = (/** @type {number} */ value) => Math.round(value * 10) / 10;
     const rates = [...wide.layers[0].temporal_bps, wide.layers[0].bitrate_bps].map((bps) => Math.round(bps / 1_000));
-    t.diagnostic(`${rates} kbit/s; ${round(full)} frames/s, up to layer ${few.temporal} ${round(few.frames)}, then ${round(again)}`);
+    t.diagnostic(`${rates} kbit/s; ${round(full.frames)} frames/s, up to layer ${few.temporal} ${round(few.frames)} of ${round(few.encoded)}, then ${round(again.frames)} of ${round(again.encoded)}`);
     t.diagnostic(`stood at most ${round(seen.longest)} ms, the camera itself ${round(own.longest)}; ${JSON.stringify(found)}`);
-    assert.ok(few.frames < 0.7 * full, `${few.frames} of ${full} frames per second`);
-    assert.ok(few.frames > 1, `${few.frames} frames per second`);
+    assert.ok(few.frames < 0.7 * few.encoded, `${few.frames} of ${few.encoded} frames per second`);
+    // A quarter of them is the least.
+    assert.ok(few.frames > 0.1 * few.encoded, `${few.frames} of ${few.encoded} frames per second`);
     assert.ok(seen.longest <= FREEZE_MS + 1_000 / few.frames + own.longest, `stood ${seen.longest} ms`);
     const { keyFramesDecoded, pliCount, firCount, packetsLost } = found;
     assert.deepEqual({ keyFramesDecoded, pliCount, firCount, packetsLost }, { keyFramesDecoded: 0, pliCount: 0, firCount: 0, packetsLost: 0 });
-    await Promise.all([ada, bob].map((page) => page.context().close()));
   });
 }
 
 test("video/VP9 L3T3_KEY: of several sizes in one stream there is the one that fills its place", async (t) => {
   const options = { codec: "video/VP9", mode: "L3T3_KEY", width: 1_280, framesPerSecond: 8, bitsPerSecond: 1_000_000 };
   const room = "vp9-svc";
-  const { ada, bob } = await conversation(room, options);
+  const { ada, bob } = await conversation(t, room, options);
   const width = async () => (await decoder(bob, "Ada")).frameWidth;
   /** @param {number} pixels */
   const show = (pixels) =>
     tile(bob, "Ada").evaluate((element, pixels) => (element.style.cssText = `width: ${pixels}px; height: ${(pixels * 9) / 16}px; flex: none`), pixels);
   await show(1_200);
   // Shown, and not only sent: the key frame that it began with is behind us.
-  const wide = await until("the largest size of several is shown", async () => ({ width: await width(), ...(await forwarded(room)) }), (now) =>
+  const seen = async () => ({ width: await width(), ...(await forwarded(room)) });
+  const wide = await untilOrSlow(t, ada, options.framesPerSecond, "the largest size of several is shown", seen, (now) =>
     now.layers.length > 1 && now.layer === now.layers.length - 1 && now.width === now.layers.at(-1).width);
+  if (!wide) return;
   t.diagnostic(`${wide.layers.map((/** @type {any} */ layer) => `${layer.width}: ${Math.round(layer.bitrate_bps / 1_000)} kbit/s`)}`);
   const first = await decoder(bob, "Ada");
   await show(200);
@@ -231,5 +245,4 @@ test("video/VP9 L3T3_KEY: of several sizes in one stream there is the one that f
   t.diagnostic(`${wide.width}, ${small}, ${large} pixels; down ${JSON.stringify(down)}, up ${JSON.stringify(up)}`);
   assert.equal(down.keyFramesDecoded, 0);
   assert.deepEqual([down.pliCount, up.pliCount, up.packetsLost], [0, 0, 0]);
-  await Promise.all([ada, bob].map((page) => page.context().close()));
 });
