@@ -1,5 +1,7 @@
-//! One client, as its receiving thread has it: connects, opens and checks every packet, and says to the
-//! server what receivers say. It sends no media.
+//! One client, as its receiving thread has it: connects, and says to the server what receivers say. It sends no
+//! media; what comes of it is in `media`.
+
+mod media;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,19 +16,15 @@ use tokio::sync::watch;
 use super::account::Account;
 use super::arrivals::Arrivals;
 use super::feedback::{self, Wish};
-use super::frames::{Packet, Pictures};
-use super::header::{Header, extension};
 use super::stream::Stream;
-use super::{AccountReport, Desk, Opening};
+use super::{Desk, Opening};
 use crate::crowd::dtls::{Dtls, DtlsEvent};
 use crate::crowd::ice::{Ice, IceEvent};
 use crate::crowd::socket::Socket;
 use crate::crowd::srtp::{Opener, Sealer, profile_name};
 use crate::crowd::track_number::TrackNumber;
-use crate::crowd::{Member, Payload, Receiving, Remote, Sending, State, clock, content, sending};
+use crate::crowd::{Member, Payload, Receiving, Remote, Sending, State, clock, sending};
 
-/// Streams of one client; a server that opens more is not believed.
-const MOST_STREAMS: usize = 4_096;
 /// Between receiver reports.
 const REPORTS: Duration = Duration::from_secs(1);
 /// Between feedback for congestion control, as browsers have it.
@@ -302,123 +300,6 @@ impl Client {
         }
     }
 
-    fn handle_rtp(&mut self, now: Instant, now_us: u64, packet: &mut [u8], desk: &mut Desk) {
-        let (Some(opener), Some(header)) = (&mut self.opener, Header::read(packet)) else {
-            return;
-        };
-        let Some(payload) = self.payloads[usize::from(header.payload_type)] else {
-            return;
-        };
-        let known = self.by_ssrc.get(&header.ssrc).copied();
-        if known.is_none() && self.streams.len() >= MOST_STREAMS {
-            return;
-        }
-        let index = known.map_or(u64::from(header.sequence_number), |at| {
-            self.streams[at].index(header.sequence_number)
-        });
-        let Some(length) = opener.open_rtp(packet, header.length, header.ssrc, index) else {
-            // Not as it was sealed: the packet itself is missing too.
-            desk.damaged += u64::from(desk.counting.is_some());
-            return;
-        };
-        let at = known.unwrap_or_else(|| {
-            self.streams.push(Stream::new(header.ssrc, index));
-            self.by_ssrc.insert(header.ssrc, self.streams.len() - 1);
-            self.streams.len() - 1
-        });
-        let stream = &mut self.streams[at];
-        stream.note(index);
-        if let Some(id) = self.transport_cc
-            && let Some([high, low]) = extension(packet, &header, id)
-        {
-            let number = u16::from_be_bytes([*high, *low]);
-            self.arrivals.note(number, now_us);
-            self.next_feedback.get_or_insert(now + FEEDBACK);
-        }
-
-        let mut body = &packet[header.length..length];
-        if header.has_padding {
-            let padding = body.last().map_or(0, |count| usize::from(*count));
-            body = &body[..body.len().saturating_sub(padding)];
-        }
-        let (codec, is_repair) = match payload {
-            Payload::Rtx(original) => {
-                // RFC 4588 section 4: the number that it had, then what it was.
-                body = body.get(2..).unwrap_or_default();
-                (self.payloads[usize::from(original & 0x7f)], true)
-            }
-            codec => (Some(codec), false),
-        };
-        // A probe of the server's is padding alone.
-        let Some(codec) = codec.filter(|_| !body.is_empty()) else {
-            return;
-        };
-        if !self.has_packet {
-            self.has_packet = true;
-            self.member.note_packet(now);
-        }
-        let Some(content) = content::read(codec, body) else {
-            desk.damaged += u64::from(desk.counting.is_some());
-            return;
-        };
-        if let Some(picture) = content.picture
-            && !is_repair
-        {
-            let is_whole = stream.note_picture(now, index, &header, picture.begins_key_frame);
-            if is_whole && !self.has_key_frame {
-                self.has_key_frame = true;
-                self.member.note_key_frame(now);
-            }
-            if let Some(due) = stream.key_frame_due {
-                self.next_report = self.next_report.map(|next| next.min(due));
-            }
-        }
-        let sent_at_us = content.mark.sent_at_us;
-        let pictures = match content.picture {
-            Some(picture) if !is_repair => stream.frames.note(Packet {
-                counter: content.mark.counter,
-                begins_frame: picture.begins_frame,
-                begins_key_frame: picture.begins_key_frame,
-                ends_frame: header.marker,
-            }),
-            _ => Pictures::default(),
-        };
-        let Some(counting) = desk.counting else {
-            return;
-        };
-        if sent_at_us < counting.from_us || sent_at_us >= counting.until_us {
-            return;
-        }
-        let track = TrackNumber::from_bits(content.mark.publisher.bits());
-        if !content.intact || !track.is_for(&self.member) {
-            desk.damaged += 1;
-            return;
-        }
-        desk.pictures += pictures;
-        desk.second.packets += 1;
-        desk.second.bytes += body.len() as u64;
-        // What the server had kept for a newcomer is as old as it is.
-        if sent_at_us >= self.connected_us && !is_repair {
-            let delay_us = now_us.saturating_sub(sent_at_us);
-            desk.second.delay_us.saturating_record(delay_us);
-            if content.picture.is_none() {
-                desk.sound_delay_us.saturating_record(delay_us);
-            }
-        }
-        let account = match stream.account {
-            Some((last, at)) if last == track => at,
-            before => {
-                let before = before.filter(|_| !is_repair);
-                let at = account_for(&mut self.accounts, track, before);
-                stream.account = Some((track, at));
-                at
-            }
-        };
-        self.accounts[account]
-            .1
-            .add(content.mark.counter, body.len(), is_repair);
-    }
-
     /// Tell the server what came, and ask for the key frames that are missing.
     fn report(&mut self, now: Instant) {
         let mut packets = Vec::new();
@@ -443,21 +324,6 @@ impl Client {
                 self.socket.send(address, &sealed);
             }
         }
-    }
-
-    pub(super) fn forget_accounts(&mut self) {
-        self.accounts.clear();
-        for stream in &mut self.streams {
-            stream.account = None;
-        }
-    }
-
-    pub(super) fn reports(&self) -> impl Iterator<Item = AccountReport> + '_ {
-        self.accounts.iter().map(|(track, account)| AccountReport {
-            member: self.member.id,
-            track: *track,
-            account: account.clone(),
-        })
     }
 
     pub(super) fn close(&mut self, now: Instant) {
@@ -491,22 +357,4 @@ impl Client {
             is_first
         });
     }
-}
-
-/// Where the packets of a stream are counted, which before were of another (or of another layer).
-fn account_for(
-    accounts: &mut Vec<(TrackNumber, Account)>,
-    track: TrackNumber,
-    before: Option<(TrackNumber, usize)>,
-) -> usize {
-    if let Some((other, at)) = before
-        && other.track() == track.track()
-    {
-        accounts[at].1.switch_away();
-    }
-    let known = accounts.iter().position(|(known, _)| *known == track);
-    known.unwrap_or_else(|| {
-        accounts.push((track, Account::default()));
-        accounts.len() - 1
-    })
 }
