@@ -1,5 +1,7 @@
-//! Each write as SQL, and the event that follows from it. What is wrong is refused by the schema, not here;
-//! here only what would change nothing is.
+//! Each write as SQL. What is wrong is refused by the schema, not here; here only what would change nothing is.
+//! The event that follows from a write is told in `telling`.
+
+mod telling;
 
 use std::collections::HashMap;
 
@@ -14,8 +16,8 @@ use crate::database::{Connection, values};
 use crate::error::Fault;
 use crate::event::{Event, Place};
 use crate::record::{
-    attendance, attendance_columns, id, room, room_columns, session, session_columns, to_word,
-    track, track_columns,
+    attendance, attendance_columns, room, room_columns, session, session_columns, to_word, track,
+    track_columns,
 };
 use crate::store::Outcome;
 
@@ -354,68 +356,6 @@ impl<'a> Applier<'a> {
         self.execute(
             "DELETE FROM bans WHERE room = $1 AND identity = $2",
             values![room, identity],
-        )
-        .await
-        .map(drop)
-    }
-
-    async fn tell_of_session(&mut self, session: &SessionRecord) -> Result<(), Fault> {
-        let now = self.now;
-        self.tell_of(session.id, |place| Event::of_session(session, place, now))
-            .await
-    }
-
-    async fn tell_of(
-        &mut self,
-        session: SessionId,
-        event: impl FnOnce(&Place) -> Event,
-    ) -> Result<(), Fault> {
-        if !self.tells {
-            return Ok(());
-        }
-        let place = self.place(session).await?;
-        self.tell(|| event(&place)).await
-    }
-
-    async fn place(&mut self, session: SessionId) -> Result<Place, Fault> {
-        if let Some(place) = self.places.get(&session) {
-            return Ok(place.clone());
-        }
-        let row = self
-            .connection
-            .row(
-                "SELECT rooms.id, rooms.name FROM sessions JOIN rooms ON rooms.id = sessions.room \
-                 WHERE sessions.id = $1",
-                values![session],
-            )
-            .await?
-            .ok_or_else(|| Fault::Refused(format!("there is no session {session}")))?;
-        let place = Place {
-            room: id(&row, 0)?,
-            name: protocol::RoomName(row.text(1)?),
-        };
-        self.places.insert(session, place.clone());
-        Ok(place)
-    }
-
-    /// Puts an event in the outbox, due to each target at once.
-    async fn tell(&mut self, event: impl FnOnce() -> Event) -> Result<(), Fault> {
-        if !self.tells {
-            return Ok(());
-        }
-        let event = event();
-        let at = event.at;
-        let row = self
-            .connection
-            .row(
-                "INSERT INTO events (kind, happened_at, body) VALUES ($1, $2, $3) RETURNING id",
-                values![event.kind, at, &event.into_text()],
-            )
-            .await?
-            .ok_or_else(|| Fault::Refused("an event has no number".into()))?;
-        self.execute(
-            "INSERT INTO deliveries (event, target, next_attempt_at) SELECT $1, name, $2 FROM targets",
-            values![row.integer(0)?, self.now],
         )
         .await
         .map(drop)
