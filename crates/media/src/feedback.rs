@@ -143,12 +143,14 @@ impl FeedbackDesk<'_> {
         let Some(outbound) = self.peers[place].outbound_by_ssrc(ssrc) else {
             return;
         };
+        // The layer that is to come may never do; the picture that stands still is that of the present one.
         let selector = &outbound.selector;
-        let Some(layer) = selector.wants_key_frame().or(selector.current()) else {
-            return;
-        };
-        if let Some(layer) = self.tracks[outbound.track].layers.get_mut(layer) {
-            layer.key_frames.want();
+        let layers = [selector.wants_key_frame(), selector.current()];
+        let track = outbound.track;
+        for layer in layers.into_iter().flatten() {
+            if let Some(layer) = self.tracks[track].layers.get_mut(layer) {
+                layer.key_frames.want();
+            }
         }
     }
 }
