@@ -10,6 +10,9 @@ const START_FACTOR: f64 = 3.0;
 /// What may go at once: so many seconds' worth of the estimate. A key frame of five usual pictures' size is a
 /// sixth of a second.
 const BURST_SECONDS: f64 = 0.2;
+/// Sound does not ask, and may take more than there is. A packet of video goes so often all the same: a picture that
+/// waits until nobody speaks stands still.
+const VIDEO_US: u64 = 50_000;
 /// Nothing is paced below this: what is less is a picture as small as there is, and to hold it back helps nobody.
 const LEAST_BPS: f64 = 400_000.0;
 
@@ -18,6 +21,9 @@ const LEAST_BPS: f64 = 400_000.0;
 pub(super) struct Pacer {
     budget: f64,
     filled_us: u64,
+    /// When video last might go, and whether a packet of it may for having waited so long.
+    allowed_us: u64,
+    is_its_turn: bool,
 }
 
 impl Pacer {
@@ -39,12 +45,18 @@ impl Pacer {
             // Sound goes on whatever the budget; what it owes is forgotten at some point, for video to go as well.
             self.budget = (self.budget.max(-burst) + passed * bytes_per_second * factor).min(burst);
             self.filled_us = now_us;
+            self.is_its_turn = now_us >= self.allowed_us + VIDEO_US;
         }
-        self.budget > 0.0
+        let may_go = self.budget > 0.0 || self.is_its_turn;
+        if may_go {
+            self.allowed_us = now_us;
+        }
+        may_go
     }
 
     pub(super) fn on_sent(&mut self, bytes: usize) {
         self.budget -= bytes as f64;
+        self.is_its_turn = false;
     }
 }
 
@@ -89,6 +101,20 @@ mod tests {
     #[test]
     fn a_slow_path_still_gets_a_few_packets_at_once() {
         assert_eq!(sent(&mut Pacer::default(), 10_000_000, 100e3), 10_000);
+    }
+
+    #[test]
+    fn where_sound_takes_more_than_there_is_a_little_video_goes_all_the_same() {
+        let mut pacer = Pacer::default();
+        let mut packets = 0;
+        for step in 0..2_000 {
+            // 1.6 Mbit/s of sound.
+            pacer.on_sent(1_000);
+            let may_go = pacer.may_send(1_000_000 + step * 5_000, 100e3);
+            packets += i32::from(may_go);
+            pacer.on_sent(if may_go { 1_000 } else { 0 });
+        }
+        assert!((190..=220).contains(&packets), "{packets} in ten seconds");
     }
 
     #[test]
