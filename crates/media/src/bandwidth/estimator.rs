@@ -11,7 +11,7 @@ use super::throughput::Throughput;
 /// Before anything is known. Probes follow at once.
 pub(super) const FIRST_BPS: f64 = 1_500_000.0;
 /// Sound, and no less: below it a queue is not ours to drain.
-const LEAST_BPS: f64 = 50_000.0;
+pub(super) const LEAST_BPS: f64 = 50_000.0;
 const GREATEST_BPS: f64 = 200_000_000.0;
 
 /// Slices of 20 ms over which arrivals are measured: to climb, and, when a queue stands and arrivals are what the
@@ -59,7 +59,8 @@ impl Ceiling {
             };
         };
         let mean_bps = 0.8 * known.mean_bps + 0.2 * bps;
-        let off = (bps - mean_bps).abs() / mean_bps;
+        // Nothing at all may have arrived, twice.
+        let off = (bps - mean_bps).abs() / mean_bps.max(1.0);
         Self {
             mean_bps,
             deviation: (0.9 * known.deviation + 0.1 * off).clamp(0.03, 0.15),
@@ -241,5 +242,16 @@ impl Estimator {
     /// When the estimate last fell, in microseconds.
     pub(super) fn fell_us(&self) -> Option<u64> {
         self.fell_us
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_at_which_twice_nothing_came_is_forgotten_as_soon_as_something_does() {
+        let nothing = Ceiling::learn(None, 0.0);
+        assert!(Ceiling::learn(Some(nothing), 0.0).is_beyond(1.0));
     }
 }

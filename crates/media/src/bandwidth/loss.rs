@@ -1,6 +1,8 @@
 //! The loss-based part of the estimate (draft-ietf-rmcat-gcc-02, section 6): more than a tenth lost is too much
 //! sent, whatever the delays say; a few in a hundred are the path's own.
 
+use super::estimator::LEAST_BPS;
+
 /// Losses are judged over this many packets and this long at least, so that chance weighs little.
 const PACKETS: u32 = 40;
 const PERIOD_US: u64 = 300_000;
@@ -94,7 +96,8 @@ impl LossControl {
             }
             self.fell_from = Some((limit, lost));
         }
-        self.limit_bps = Some(limit * (1.0 - 0.5 * lost));
+        // Below what the estimate never falls under a limit changes nothing, but would take minutes to be lifted.
+        self.limit_bps = Some((limit * (1.0 - 0.5 * lost)).max(LEAST_BPS));
     }
 
     /// What may be sent for the losses' sake; `None` is anything.
@@ -158,6 +161,13 @@ mod tests {
         }
         let found = control.limit_bps().unwrap();
         assert!((0.2e6..0.45e6).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn after_a_minute_in_which_all_was_lost_the_limit_is_gone_within_two() {
+        let mut control = LossControl::default();
+        assert_eq!(run(&mut control, 100, 60), Some(LEAST_BPS));
+        assert_eq!(run(&mut control, 0, 120), None);
     }
 
     #[test]
