@@ -99,7 +99,7 @@ pub(crate) fn report(now: Instant, peer: &mut Peer, tracks: &mut Slab<Track>) {
 }
 
 /// Ask for the key frames that the peer's subscriptions wait for.
-pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
+pub(crate) fn want_key_frames(now: Instant, peer: &Peer, tracks: &mut Slab<Track>) {
     if !peer.transport.is_connected() {
         return;
     }
@@ -108,6 +108,9 @@ pub(crate) fn want_key_frames(peer: &Peer, tracks: &mut Slab<Track>) {
         .iter()
         .filter(|outbound| !outbound.is_held() && outbound.cut != Cut::Everything)
     {
+        if outbound.has_key_frame_waiting(now) {
+            continue;
+        }
         let wanted = outbound.selector.needs_key_frame();
         if let Some(layer) = wanted.and_then(|wanted| tracks[outbound.track].layers.get_mut(wanted))
         {

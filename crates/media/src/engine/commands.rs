@@ -208,7 +208,7 @@ fn set_muted(engine: &mut Engine, now: Instant, id: TrackId, muted: bool) -> Opt
         let peer = &mut engine.peers[place];
         peer.allocator.is_dirty = true;
         assign::assign(now, place, peer, &mut engine.tracks);
-        upkeep::want_key_frames(peer, &mut engine.tracks);
+        upkeep::want_key_frames(now, peer, &mut engine.tracks);
     }
     engine.look_after_track(now, index);
     Some(())
@@ -247,7 +247,7 @@ fn set_viewport(
     }
     peer.allocator.is_dirty = true;
     assign::assign(now, place, peer, &mut engine.tracks);
-    upkeep::want_key_frames(peer, &mut engine.tracks);
+    upkeep::want_key_frames(now, peer, &mut engine.tracks);
     engine.ask_for_key_frames(now, place);
     Some(())
 }

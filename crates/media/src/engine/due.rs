@@ -73,7 +73,7 @@ impl Engine {
         };
         desk.replay(peer, &self.tracks);
         desk.release(peer, &self.tracks);
-        upkeep::want_key_frames(peer, &mut self.tracks);
+        upkeep::want_key_frames(now, peer, &mut self.tracks);
         let is_waiting = peer.is_waiting();
         if is_waiting {
             self.mark_paced(now, place);

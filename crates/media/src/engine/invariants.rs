@@ -22,6 +22,8 @@ impl Engine {
                 let is_listed = subscribers.iter().any(|of| of.peer == place);
                 let is_hidden = outbound.allotment.reason == Reason::Hidden;
                 assert_eq!(is_listed, !is_hidden, "what is hidden costs nothing");
+                let waiting = peer.held.key_frames(outbound.ssrc);
+                assert_eq!(outbound.key_frames_waiting, waiting);
             }
         }
         for (index, track) in &self.tracks {

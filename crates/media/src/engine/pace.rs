@@ -62,7 +62,7 @@ impl Engine {
         let outbound = peer.outbound.iter_mut();
         outbound.for_each(|outbound| outbound.on_keys_proven(first_offer));
         self.send_what_may_go(now, place);
-        upkeep::want_key_frames(&self.peers[place], &mut self.tracks);
+        upkeep::want_key_frames(now, &self.peers[place], &mut self.tracks);
         self.ask_for_key_frames(now, place);
     }
 }

@@ -32,6 +32,9 @@ const ANSWER_APPLIED: Duration = Duration::from_millis(150);
 /// For clients that send nothing themselves: others prove it with their first packet.
 const KEYS_INSTALLED: Duration = Duration::from_millis(25);
 
+/// The cache keeps a packet for so long (`cache.rs`): of a key frame that waits longer another one is asked for.
+const KEY_FRAME_KEPT: Duration = Duration::from_secs(1);
+
 /// What a sealed packet has besides its payload: header, extensions, and the seal of AES-GCM. Layers' bitrates
 /// are counted likewise, without IP and UDP.
 const OVERHEAD: usize = 40;
@@ -67,6 +70,8 @@ pub(crate) struct OutboundTrack {
     frame: Option<u32>,
     packets: u32,
     octets: u32,
+    /// The timestamp, as it came, of the last key frame that began to go out.
+    key_frame: u32,
     /// The number of the last packet sent for the first time.
     last_sequence: u16,
     pub(crate) kind: TrackKind,
@@ -99,6 +104,9 @@ pub(crate) struct OutboundTrack {
     rtx_position: OutboundIndex,
     rtx_sequence: u16,
     reports: SentReports,
+    /// How many key frames wait for room on the path, and when the last of them came.
+    pub(crate) key_frames_waiting: usize,
+    pub(crate) key_frame_came: Option<Instant>,
 }
 
 /// The numbers that a new outbound track begins with: random, so that nobody can guess them (RFC 3550
@@ -171,6 +179,9 @@ impl OutboundTrack {
             is_broken_off: false,
             packets: 0,
             octets: 0,
+            key_frame: 0,
+            key_frames_waiting: 0,
+            key_frame_came: None,
             retransmissions: RetransmissionLimit::new(limits.retransmissions_of_one_packet),
             reports: SentReports::default(),
         }
@@ -288,6 +299,9 @@ impl OutboundTrack {
         self.position = position;
         self.last_sequence = sequence_number;
         self.is_broken_off = false;
+        if forwarded.frame.starts_key_frame {
+            self.key_frame = forwarded.timestamp;
+        }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(forwarded.payload.len() as u32);
         self.retransmissions.on_sent(forwarded.payload.len());
@@ -528,14 +542,26 @@ impl OutboundTrack {
         self.transport_number.is_some()
     }
 
-    /// Whether a packet of this layer would be forwarded, as far as can be said before the packets that wait.
-    pub(crate) fn may_want(&self, layer: usize) -> bool {
+    /// Whether a packet would be forwarded, as far as can be said before the packets that wait: it is of the layer
+    /// that is sent, or of one that follows a key frame.
+    pub(crate) fn may_want(&self, forwarded: &Forwarded<'_>) -> bool {
+        let layer = forwarded.kept.layer;
         let current = self.selector.current();
-        current == Some(layer)
-            || self
-                .selector
-                .target()
-                .is_some_and(|target| layer == target || (current.is_none() && layer < target))
+        let is_sought = |target: usize| layer == target || (current.is_none() && layer < target);
+        let has_begun = forwarded.frame.starts_key_frame || self.key_frames_waiting > 0;
+        current == Some(layer) || (has_begun && self.selector.target().is_some_and(is_sought))
+    }
+
+    /// The last key frame that began to go out: its layer and its timestamp as it came. `None`: nothing goes out.
+    pub(crate) fn key_frame(&self) -> Option<(usize, u32)> {
+        Some((self.selector.current()?, self.key_frame))
+    }
+
+    /// Whether a key frame waits for room on the path that will do when its turn comes: another would only make the
+    /// wait longer.
+    pub(crate) fn has_key_frame_waiting(&self, now: Instant) -> bool {
+        let is_young = |came: Instant| now.saturating_duration_since(came) < KEY_FRAME_KEPT;
+        self.key_frames_waiting > 0 && self.key_frame_came.is_some_and(is_young)
     }
 
     /// What was to be sent is dropped: the picture goes on at the next key frame.

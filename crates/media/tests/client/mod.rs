@@ -155,6 +155,12 @@ impl Client {
         self.seals.encrypt_rtcp(plain).unwrap().to_vec()
     }
 
+    /// An RTCP packet as it was before; `None` if it is something else.
+    pub fn open_rtcp(&mut self, sealed: &[u8]) -> Option<BytesMut> {
+        let is_rtcp = sealed[0] >> 6 == 2 && (192..=223).contains(&sealed[1]);
+        is_rtcp.then(|| self.opens.decrypt_rtcp(sealed).ok())?
+    }
+
     /// A packet as it was before; an error if it is not for this client, or comes twice.
     pub fn open(&mut self, sealed: &[u8]) -> Result<BytesMut, String> {
         self.opens

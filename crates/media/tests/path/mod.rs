@@ -253,7 +253,7 @@ fn layered_payload(number: u16, is_first: bool, is_key_frame: bool, bytes: usize
 }
 
 /// The transport-wide number of a packet with one-byte extensions (RFC 8285 section 4.2).
-fn transport_number(plain: &[u8]) -> Option<u16> {
+pub fn transport_number(plain: &[u8]) -> Option<u16> {
     if plain[0] & 0x10 == 0 || plain[12..14] != [0xBE, 0xDE] {
         return None;
     }
