@@ -21,6 +21,8 @@ use crate::statistics::DropReason;
 
 /// Video that waited longer is late anyhow, and what follows it would be later still.
 const LONGEST_WAIT: Duration = Duration::from_millis(800);
+/// After this it is no burst that waits: more comes than the path carries.
+const BEHIND: Duration = Duration::from_millis(200);
 /// A queue that grows beyond this is not waited for: 40 KiB of numbers for 2.5 Mbit/s and almost 2 s.
 const LARGEST: usize = 512;
 /// Packets of one subscription that a probe may repeat, and how many it may have at once.
@@ -169,6 +171,10 @@ impl Desk<'_> {
     /// Send what there is room for: first what waits, however late it is, then what a probe lacks.
     pub(crate) fn release(&mut self, peer: &mut Peer, tracks: &Slab<Track>) {
         peer.bandwidth.handle_timeout(self.now);
+        let first = peer.held.waiting.front();
+        let waited = first.map(|first| self.now.saturating_duration_since(first.since));
+        peer.bandwidth
+            .set_behind(waited.is_some_and(|waited| waited > BEHIND));
         while let Some(first) = peer.held.waiting.front().copied() {
             // Before the first feedback nothing else waits than what is shown to a newcomer, and what came after.
             if peer.bandwidth.may_show(self.now) {

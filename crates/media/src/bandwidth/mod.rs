@@ -160,6 +160,11 @@ impl Bandwidth {
             .is_none_or(|bps| self.pacer.may_send(now_us, bps))
     }
 
+    /// Whether video has waited for room for so long that the path carries less than there is.
+    pub(crate) fn set_behind(&mut self, is_behind: bool) {
+        self.pacer.set_behind(is_behind);
+    }
+
     /// How many bytes a probe lacks now. To be asked each [`PACE`] while it is sending, and else now and then.
     pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<usize> {
         let now_us = self.us(now);

@@ -4,6 +4,9 @@
 /// The budget grows a little faster than the estimate, so that what waits is sent some time; but a publisher who
 /// sends one layer, and more than the path carries, must not fill it.
 const FACTOR: f64 = 1.2;
+/// The same while video has waited for long: then more comes than the path carries, and all of the budget is used all
+/// the time. Not below the estimate, a queue before the bottleneck would never be gone.
+const BEHIND_FACTOR: f64 = 0.9;
 /// The same before the estimate is one: most paths carry more than that by far, and a first picture is worth a queue
 /// of a moment.
 const START_FACTOR: f64 = 3.0;
@@ -24,12 +27,22 @@ pub(super) struct Pacer {
     /// When video last might go, and whether a packet of it may for having waited so long.
     allowed_us: u64,
     is_its_turn: bool,
+    is_behind: bool,
 }
 
 impl Pacer {
     /// Whether a packet of video may go out now. One that may goes whole, and the next waits the longer.
     pub(super) fn may_send(&mut self, now_us: u64, estimate_bps: f64) -> bool {
-        self.has_budget(now_us, estimate_bps, FACTOR)
+        let factor = match self.is_behind {
+            true => BEHIND_FACTOR,
+            false => FACTOR,
+        };
+        self.has_budget(now_us, estimate_bps, factor)
+    }
+
+    /// Whether video has waited for long.
+    pub(super) fn set_behind(&mut self, is_behind: bool) {
+        self.is_behind = is_behind;
     }
 
     /// The same while the estimate is only a guess.
