@@ -80,9 +80,8 @@ fn an_authentic_check_is_answered_with_the_address_it_came_from() {
     assert_eq!((answer.typ, address.port), (BINDING_SUCCESS, 4000));
 }
 
-#[test]
-fn media_by_the_path_checked_last_moves_the_peer_there_and_late_media_does_not_move_it_back() {
-    let start = crate::test_time::start();
+/// With a path that its client has nominated, from port 4000.
+fn nominated(start: Instant) -> Ice {
     let mut ice = Ice::new(start, credentials("ours"));
     handle(
         &mut ice,
@@ -90,6 +89,13 @@ fn media_by_the_path_checked_last_moves_the_peer_there_and_late_media_does_not_m
         &nominating_check(&credentials("ours")),
     )
     .unwrap();
+    ice
+}
+
+#[test]
+fn media_by_the_path_checked_last_moves_the_peer_there_and_late_media_does_not_move_it_back() {
+    let start = crate::test_time::start();
+    let mut ice = nominated(start);
     let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
     handle(&mut ice, path(4001), &plain).unwrap();
     assert_eq!(
@@ -113,13 +119,7 @@ fn media_by_the_path_checked_last_moves_the_peer_there_and_late_media_does_not_m
 #[test]
 fn a_check_is_followed_without_nomination_when_the_nominated_path_is_silent() {
     let start = crate::test_time::start();
-    let mut ice = Ice::new(start, credentials("ours"));
-    handle(
-        &mut ice,
-        path(4000),
-        &nominating_check(&credentials("ours")),
-    )
-    .unwrap();
+    let mut ice = nominated(start);
     let plain = check(&credentials("ours"), false, ATTR_ICE_CONTROLLING);
     let crypto = RingProvider::new();
     let at = |ice: &mut Ice, after: Duration, port| {
