@@ -17,8 +17,8 @@ run: ## build and start the server; make run ARGS="--http 127.0.0.1:9000"
 
 test: test-page test-rust test-browser ## everything: the page's types, Rust, real browsers
 
-# Release: the WebRTC stack is built once for the tests, for the binary that they start, and for
-# `make run`. With --workspace the binary `plenum` is built before any test begins.
+# Release: the WebRTC stack is built once for the tests and for the binary that they start. `make run` builds the server
+# alone, which is less, with features of its own. With --workspace the binary `plenum` is built before any test begins.
 test-rust: janus postgresql ## unit, conversation and integration tests
 	cargo test --workspace --release
 

@@ -23,7 +23,7 @@ use crate::statistics::DropReason;
 const LONGEST_WAIT: Duration = Duration::from_millis(800);
 /// After this it is no burst that waits: more comes than the path carries.
 const BEHIND: Duration = Duration::from_millis(200);
-/// A queue that grows beyond this is not waited for: 40 KiB of numbers for 2.5 Mbit/s and almost 2 s.
+/// A queue that grows beyond this is not waited for: 32 KiB of numbers for 2.5 Mbit/s and almost 2 s.
 const LARGEST: usize = 512;
 /// Packets of one subscription that a probe may repeat, and how many it may have at once.
 const REPEATED: u16 = 64;
